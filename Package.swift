@@ -1,0 +1,51 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// Run-time exclusivity checks cost about 10 % in the interpreter's inner loop; debug builds keep them.
+let engineSettings: [SwiftSetting] = [
+  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+]
+
+let package = Package(
+  name: "switchback",
+  products: [.executable(name: "switchback", targets: ["switchback"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+  ],
+  targets: [
+    .target(
+      name: "CHost",
+      cSettings: [.unsafeFlags(["-O2", "-mno-avx", "-msse2"])]),
+    .target(name: "Statistics", swiftSettings: engineSettings),
+    .target(name: "Host", dependencies: ["CHost"], swiftSettings: engineSettings),
+    .target(name: "ISA", dependencies: ["CHost"], swiftSettings: engineSettings),
+    .target(name: "Bus", dependencies: ["CHost"], swiftSettings: engineSettings),
+    .target(name: "Memory", dependencies: ["CHost", "Host", "Bus"], swiftSettings: engineSettings),
+    .target(
+      name: "CPU", dependencies: ["CHost", "ISA", "Bus", "Memory"], swiftSettings: engineSettings),
+    .target(
+      name: "Interpreter", dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU"],
+      swiftSettings: engineSettings),
+    .target(
+      name: "Devices", dependencies: ["Bus", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: engineSettings),
+    .target(
+      name: "Machine",
+      dependencies: [
+        "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Devices", "Statistics",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: engineSettings),
+    .executableTarget(
+      name: "switchback",
+      dependencies: [
+        "Machine", "Statistics", "ISA",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: engineSettings),
+    .testTarget(name: "BusTests", dependencies: ["Bus"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

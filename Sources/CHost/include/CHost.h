@@ -1,0 +1,9 @@
+/// Everything that Swift, C and emitted code must lay out identically is declared under this header.
+#ifndef SWITCHBACK_CHOST_H
+#define SWITCHBACK_CHOST_H
+
+#include "Instruction.h"
+#include "FPUState.h"
+#include "CPUState.h"
+
+#endif
