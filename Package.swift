@@ -46,6 +46,7 @@ let package = Package(
       ],
       swiftSettings: engineSettings),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
+    .testTarget(name: "HostTests", dependencies: ["Host"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -5,5 +5,6 @@
 #include "Instruction.h"
 #include "FPUState.h"
 #include "CPUState.h"
+#include "HostCalls.h"
 
 #endif

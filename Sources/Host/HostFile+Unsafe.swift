@@ -1,0 +1,59 @@
+import Glibc
+
+/// Whole-file reads and writes without a dependency on Foundation.
+public enum HostFile {
+  /// The first `limit` bytes of the file at `path`, or nil if it cannot be read.
+  public static func read(_ path: String, limit: Int) -> [UInt8]? {
+    try? contents(of: path, limit: limit)
+  }
+
+  /// The first `limit` bytes of the file at `path`.
+  public static func contents(of path: String, limit: Int = .max) throws(HostError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw HostError("open \(path)") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw HostError("read \(path)") }
+    guard status.st_mode & S_IFMT != S_IFDIR else {
+      throw HostError("read \(path)", code: EISDIR)
+    }
+    var result: [UInt8] = []
+    result.reserveCapacity(min(limit, max(0, Int(status.st_size)) + 1))
+    while result.count < limit {
+      // Files of /proc have no size: read until nothing comes.
+      let chunk = min(limit - result.count, max(1 << 16, Int(status.st_size) - result.count))
+      var code: Int32 = 0
+      let part = [UInt8](unsafeUninitializedCapacity: chunk) { buffer, count in
+        let n = Glibc.read(descriptor, buffer.baseAddress, chunk)
+        code = n < 0 ? errno : 0
+        count = max(0, n)
+      }
+      if code == EINTR { continue }
+      guard code == 0 else { throw HostError("read \(path)", code: code) }
+      if part.isEmpty { break }
+      result += part
+    }
+    return result
+  }
+
+  /// Creates or replaces the file at `path`.
+  public static func write(_ bytes: [UInt8], to path: String, mode: UInt32 = 0o644)
+    throws(HostError)
+  {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+    guard descriptor >= 0 else { throw HostError("write \(path)") }
+    defer { close(descriptor) }
+    var offset = 0
+    while offset < bytes.count {
+      let n = bytes.withUnsafeBytes {
+        Glibc.write(descriptor, $0.baseAddress! + offset, $0.count - offset)
+      }
+      if n < 0, errno == EINTR { continue }
+      guard n > 0 else { throw HostError("write \(path)") }
+      offset += n
+    }
+  }
+
+  /// Deletes the file at `path`; nothing happens if there is none.
+  public static func remove(_ path: String) { unlink(path) }
+}

@@ -1,0 +1,39 @@
+import Glibc
+
+/// What the reports say about the computer that a run was measured on.
+public struct HostInfo: Sendable, Equatable {
+  /// The processor's name as `/proc/cpuinfo` has it.
+  public let cpu: String
+  /// The kernel's name and release.
+  public let kernel: String
+  /// Processors that this process may run on.
+  public let cores: Int
+
+  public init(cpu: String, kernel: String, cores: Int) {
+    self.cpu = cpu
+    self.kernel = kernel
+    self.cores = cores
+  }
+
+  /// This computer.
+  public static let current = HostInfo(
+    cpu: modelName(in: HostFile.read("/proc/cpuinfo", limit: 1 << 16) ?? []) ?? "unknown",
+    kernel: [
+      HostFile.read("/proc/sys/kernel/ostype", limit: 256),
+      HostFile.read("/proc/sys/kernel/osrelease", limit: 256),
+    ].map { trimmed($0 ?? []) }.filter { !$0.isEmpty }.joined(separator: " "),
+    cores: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+
+  /// The value of the first "model name" line of a `/proc/cpuinfo` text.
+  static func modelName(in cpuinfo: [UInt8]) -> String? {
+    for line in cpuinfo.split(separator: 10) where line.starts(with: "model name".utf8) {
+      guard let colon = line.firstIndex(of: 58) else { continue }
+      return trimmed(Array(line[(colon + 1)...]))
+    }
+    return nil
+  }
+
+  private static func trimmed(_ bytes: [UInt8]) -> String {
+    String(decoding: bytes.filter { $0 != 10 }.drop { $0 == 32 }, as: UTF8.self)
+  }
+}
