@@ -1,0 +1,48 @@
+# Everything starts here: `make run` boots the embedded guest, `make test` runs all tests. Both do
+# their own set-up. `make help` lists the rest.
+
+SWIFT ?= swift
+RELEASE := $(SWIFT) build -c release
+# Tests run optimised (they boot real kernels) and see internal declarations, so they have a build
+# directory of their own.
+TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
+SWIFT_SOURCES := Package.swift Sources Tests
+
+.PHONY: help run test build setup guests lint format bench fuzz clean
+.DEFAULT_GOAL := help
+
+help: ## Lists the targets.
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
+
+setup: ## Installs what the build needs, if anything is missing.
+	@scripts/setup.sh
+
+build: setup ## Builds the release binary, .build/release/switchback.
+	$(RELEASE) --product switchback
+
+run: build ## Boots the embedded demonstration guest. Arguments: make run ARGS="--stats".
+	.build/release/switchback run $(ARGS)
+
+guests: setup ## Fetches Debian's i386 kernels and busybox into guests/.
+	@scripts/fetch-guests.sh
+
+test: setup guests ## Runs all tests. A part of them: make test FILTER=Loader.
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	$(SWIFT) test $(TEST_FLAGS) $(if $(FILTER),--filter $(FILTER))
+
+lint: ## Checks format, style rules and shell scripts.
+	$(SWIFT) format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+	@scripts/check-style.sh
+
+format: ## Formats all Swift sources.
+	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
+
+bench: build guests ## Measures native, Switchback and the installed peers side by side.
+	benchmarks/run.sh $(ARGS)
+
+fuzz: setup ## Runs random instructions against the host's processor until interrupted.
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	SWITCHBACK_FUZZ=1 $(SWIFT) test $(TEST_FLAGS) --skip-build --filter OracleTests
+
+clean: ## Removes build products and fetched guests.
+	rm -rf .build .build-tests guests

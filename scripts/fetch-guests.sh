@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Fetches the real guests that the boot tests and `switchback compare` use, through apt, into guests/:
+# Debian 12's i386 kernels (linux-image-686, linux-image-686-pae) and its static busybox. Nothing is
+# installed and no foreign architecture is added to the system: where apt does not know i386 yet, a
+# private package index is used. Downloads are kept in ~/.cache/switchback.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+guests=guests
+cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/switchback/packages
+wanted=(vmlinuz-686 vmlinuz-686-pae busybox)
+
+fail() {
+  echo "fetch-guests: $*" >&2
+  exit 1
+}
+complete() {
+  for file in "${wanted[@]}"; do [ -s "$guests/$file" ] || return 1; done
+}
+complete && exit 0
+for tool in apt-get apt-cache dpkg-deb; do
+  command -v $tool >/dev/null || fail "$tool is missing; guests come from Debian packages"
+done
+mkdir -p "$guests" "$cache"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+apt_options=(-o "APT::Sandbox::User=$(id -un)")
+
+knows_i386() { apt-cache "${apt_options[@]}" show linux-image-686:i386 >/dev/null 2>&1; }
+
+# Sets apt up with an index of its own, so that neither root nor a foreign architecture is needed.
+private_index() {
+  local root=$cache/../apt
+  mkdir -p "$root/lists/partial" "$root/cache/archives/partial" "$root/empty"
+  : >"$root/status"
+  apt_options+=(
+    -o Dir::State::Lists="$root/lists" -o Dir::Cache="$root/cache" -o Dir::State::status="$root/status"
+    -o APT::Architecture=i386 -o APT::Architectures::=i386 -o Debug::NoLocking=1
+    -o Acquire::Retries=2)
+  if ! grep -q '^ID=debian' /etc/os-release || ! grep -q '^VERSION_ID="12"' /etc/os-release; then
+    local key=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -e $key ] || fail "the package debian-archive-keyring is needed to fetch Debian's guests"
+    echo "deb [signed-by=$key] http://deb.debian.org/debian bookworm main" >"$root/sources.list"
+    apt_options+=(
+      -o Dir::Etc::SourceList="$root/sources.list" -o Dir::Etc::SourceParts="$root/empty")
+  fi
+  # Third-party sources without i386 may fail here; what counts is whether the kernel is known then.
+  apt-get "${apt_options[@]}" update -qq >/dev/null 2>&1 || true
+}
+
+# The package that the meta package stands for: "Depends: linux-image-6.1.0-50-686".
+kernel_package() {
+  apt-cache "${apt_options[@]}" depends "$1:i386" | sed -n 's/.*Depends: \(linux-image-[^:]*\).*/\1/p' | head -1
+}
+
+# download PACKAGE: prints the path of its .deb, taken from the cache if it is there.
+download() {
+  local package=$1 version file
+  version=$(apt-cache "${apt_options[@]}" show "$package:i386" | sed -n 's/^Version: //p' | head -1)
+  file=$(basename "$(apt-cache "${apt_options[@]}" show "$package:i386" | sed -n 's/^Filename: //p' | head -1)")
+  [ -n "$version" ] && [ -n "$file" ] || fail "apt does not know $package:i386"
+  if ! { [ -s "$cache/$file" ] && dpkg-deb --info "$cache/$file" >/dev/null 2>&1; }; then
+    (cd "$work" && apt-get "${apt_options[@]}" download -qq "$package:i386" >/dev/null) || return 1
+    mv "$work"/"${package}"_*.deb "$cache/$file"
+  fi
+  echo "$cache/$file"
+}
+
+fetch_all() {
+  local flavour package deb
+  for flavour in 686 686-pae; do
+    package=$(kernel_package "linux-image-$flavour")
+    [ -n "$package" ] || return 1
+    deb=$(download "$package") || return 1
+    mkdir -p "$work/$flavour"
+    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/$flavour" ./boot
+    install -m 644 "$work/$flavour"/boot/vmlinuz-* "$guests/vmlinuz-$flavour"
+    rm -rf "${work:?}/$flavour"
+  done
+  deb=$(download busybox-static) || return 1
+  dpkg-deb -x "$deb" "$work/busybox"
+  install -m 755 "$work/busybox/bin/busybox" "$guests/busybox"
+}
+
+knows_i386 || private_index
+knows_i386 || fail "apt has no i386 kernel: is the network or the Debian mirror out of reach?"
+fetch_all || {
+  echo "fetch-guests: trying once more" >&2
+  private_index
+  fetch_all || fail "the guests could not be fetched"
+}
+complete || fail "the packages did not contain what was expected"
+echo "fetch-guests: guests/ holds ${wanted[*]}"
