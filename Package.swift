@@ -1,4 +1,4 @@
-// swift-tools-version: 6.0
+// swift-tools-version: 6.1
 import PackageDescription
 
 /// Run-time exclusivity checks cost about 10 % in the interpreter's inner loop; debug builds keep them.
@@ -34,6 +34,7 @@ let package = Package(
       name: "Machine",
       dependencies: [
         "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Devices", "Statistics",
+        "Roms",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: engineSettings),
@@ -45,6 +46,10 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: engineSettings),
+    .plugin(name: "GuestCode", capability: .buildTool(), path: "roms/plugin"),
+    .target(
+      name: "Roms", path: "roms/demo", sources: ["ROM.swift", "Base64.swift"],
+      plugins: ["GuestCode"]),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
   ],

@@ -1,0 +1,4 @@
+#include "reset.h"
+main16:
+  hlt
+  jmp main16
