@@ -50,8 +50,17 @@ let package = Package(
     .target(
       name: "Roms", path: "roms/demo", sources: ["ROM.swift", "Base64.swift"],
       plugins: ["GuestCode"]),
+    // Test support, not part of the product.
+    .target(
+      name: "CHostOracle",
+      cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-O2", "-fno-stack-protector"])]),
+    .target(
+      name: "HostOracle",
+      dependencies: ["CHostOracle", "CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"],
+      swiftSettings: engineSettings),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
+    .testTarget(name: "OracleTests", dependencies: ["HostOracle"]),
   ],
   swiftLanguageModes: [.v6]
 )
