@@ -14,6 +14,7 @@ public enum BusError: Error, Equatable, CustomStringConvertible {
 public struct AccessCounts: Sendable, Equatable {
   public var reads: UInt64 = 0
   public var writes: UInt64 = 0
+  public init() {}
 }
 
 /// The 64 Ki I/O ports. Unclaimed ports read all ones and ignore writes.

@@ -25,6 +25,18 @@ typedef struct MicroOp {
   uint16_t reserved;
 } MicroOp;
 
+/// What a handler returns other than 0, and bits of `CPUState.stop`.
+enum StopBits {
+  STOP_ATTENTION = 1u << 0,  ///< Interrupt line, IF, TF, RF, shadow, deadline: look again at the boundary.
+  STOP_CODE = 1u << 1,       ///< Decoded code was written or unmapped.
+  STOP_EXIT = 1u << 2,       ///< The machine wants the engine to return.
+  STOP_SHUTDOWN = 1u << 3,   ///< Triple fault.
+  LEAVE_SEQUENTIAL = 1u << 28,  ///< Reached the end of the block (the terminating micro-op only).
+  LEAVE_RESTART = 1u << 29,     ///< The instruction has not completed; it runs again (interrupted REP).
+  LEAVE_FAULT = 1u << 30,       ///< `CPUState.fault` was raised; the instruction has not completed.
+  LEAVE_BRANCHED = 1u << 31,    ///< The instruction has completed and has set `eip`.
+};
+
 /// A segment register with its hidden part. SDM vol. 3, 3.4.3.
 typedef struct SegmentRegister {
   uint64_t readEnd;   ///< Exclusive bound of offsets that need no further check when read; 0 = always check.
@@ -46,12 +58,36 @@ typedef struct DescriptorTableRegister {
 typedef struct TLBEntry {
   uint32_t readTag;
   uint32_t writeTag;
-  uint32_t executeTag;
-  uint32_t physicalPage;  ///< Physical page address, for the instruction side.
-  uint64_t addend;        ///< Host address minus linear address.
+  uint64_t addend;  ///< Host address minus linear address.
 } TLBEntry;
 
+/// What else is known of the page of a TLB entry; kept apart so that data accesses touch 16 bytes an entry.
+typedef struct TLBPage {
+  uint32_t executeTag;    ///< The linear page address when code may be fetched from it, else 1.
+  uint32_t physicalPage;  ///< Physical page address; bit 0: the mapping is global.
+} TLBPage;
+
 enum { TLB_ENTRIES = 1024 };
+
+/// A translation look-aside buffer, direct-mapped by linear page number.
+typedef struct TLB {
+  TLBEntry entries[TLB_ENTRIES];
+  TLBPage pages[TLB_ENTRIES];
+} TLB;
+
+/// What a physical page is.
+enum PhysicalPageFlags {
+  PAGE_READABLE = 1,  ///< `host` may be read.
+  PAGE_WRITABLE = 2,  ///< `host` may be written.
+  PAGE_CODE = 4,      ///< Some engine holds code decoded from it: writes must be reported.
+  PAGE_DEVICE = 8,    ///< Belongs to a memory-mapped device.
+};
+
+/// One 4 KiB page of guest-physical address space; both zero: nothing is there.
+typedef struct PhysicalPage {
+  uint8_t *_Nullable host;
+  uint32_t flags;
+} PhysicalPage;
 
 /// A fault or trap that a handler has raised; the engine's loop delivers it.
 typedef struct PendingFault {
@@ -78,7 +114,7 @@ typedef struct CPUState {
   uint32_t stop;          ///< `StopReason` bits: the block must be left after the current instruction.
   uint32_t stackMask;     ///< 0xFFFF or 0xFFFFFFFF from SS.B.
   const MicroOp *_Nullable op;  ///< The instruction being executed.
-  TLBEntry *_Nonnull tlb; ///< The table in force: user at CPL 3, else supervisor.
+  TLB *_Nonnull tlb;      ///< The table in force: user at CPL 3, else supervisor; `slowTLB` to check every access.
   SegmentRegister segments[6];  ///< ES CS SS DS FS GS.
   uint64_t cycles;        ///< The virtual clock at the start of the current block.
   uint64_t deadline;      ///< The engine returns at the first instruction boundary with clock >= deadline.
@@ -104,8 +140,10 @@ typedef struct CPUState {
   uint32_t debugTriggered;  ///< DR6 bits found by data breakpoints during the current instruction.
   uint64_t pdpte[4];      ///< PAE page-directory pointers, loaded with CR3.
   FPUState fpu;
-  TLBEntry *_Nonnull userTLB;
-  TLBEntry *_Nonnull supervisorTLB;
+  TLB *_Nonnull userTLB;
+  TLB *_Nonnull supervisorTLB;
+  TLB *_Nonnull slowTLB;  ///< Never filled: in force while alignment checks or data breakpoints are armed.
+  void *_Nullable memory;     ///< Unretained `PhysicalMemory` (Swift).
   void *_Nullable processor;  ///< Unretained `Processor` (Swift).
 } CPUState;
 

@@ -1,0 +1,21 @@
+/// Why an engine returned.
+public enum Exit: Sendable, Equatable {
+  /// The clock has reached `CPUState.deadline`.
+  case deadline
+  /// HLT with nothing to wake it; the clock may be advanced to the next event.
+  case halted
+  /// `STOP_EXIT` was requested (debug exit, power-off, reset, the user).
+  case stopped
+  /// Triple fault.
+  case shutdown
+}
+
+/// Something that executes guest code on a processor state.
+///
+/// Contract: `run` starts and stops at instruction boundaries with a complete `CPUState`; it returns at the
+/// first boundary at which the clock is not before the deadline, delivers faults and interrupts itself, and
+/// retires the same instructions and cycles as every other engine.
+public protocol Engine: AnyObject {
+  var name: String { get }
+  func run() -> Exit
+}

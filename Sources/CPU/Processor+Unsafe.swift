@@ -1,0 +1,58 @@
+import Bus
+import Memory
+
+/// What the processor is wired to. The state holds an unretained pointer to it, so it must outlive every run.
+public final class Processor {
+  /// The architectural state.
+  public let cpu: CPU
+  public let memory: PhysicalMemory
+  public let ports: PortBus
+
+  /// Answers the interrupt-acknowledge cycle.
+  public var interruptController: (any InterruptController)?
+
+  /// FERR#: called when an unmasked x87 exception is reported with CR0.NE = 0 (IRQ 13 on a PC).
+  public var floatingPointError: () -> Void = {}
+
+  /// Told about every delivered exception and interrupt when not nil: (vector, error code, EIP).
+  public var traceInterrupt: ((UInt8, UInt16?, UInt32) -> Void)?
+
+  public init(memory: PhysicalMemory, ports: PortBus) {
+    self.memory = memory
+    self.ports = ports
+    cpu = CPU.create()
+    cpu.pointee.memory = Unmanaged.passUnretained(memory).toOpaque()
+    cpu.pointee.processor = Unmanaged.passUnretained(self).toOpaque()
+    reset()
+  }
+
+  deinit { cpu.free() }
+
+  /// The power-on state. SDM vol. 3, table 9-1.
+  public func reset() {
+    cpu.resetState()
+  }
+
+  /// Drives the INTR pin.
+  public func setInterruptLine(_ asserted: Bool) {
+    cpu.pointee.interruptLine = asserted ? 1 : 0
+    cpu.requestAttention()
+  }
+
+  /// Drives the A20 gate.
+  public func setA20(_ enabled: Bool) {
+    let mask: UInt32 = enabled ? ~0 : ~(1 << 20)
+    guard cpu.pointee.a20Mask != mask else { return }
+    cpu.pointee.a20Mask = mask
+    cpu.flushTLB(includingGlobal: true)
+  }
+}
+
+extension CPU {
+  /// What this processor is wired to.
+  @inlinable public var processor: Processor {
+    Unmanaged<Processor>.fromOpaque(pointee.processor.unsafelyUnwrapped)._withUnsafeGuaranteedRef {
+      $0
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import CPU
+import ISA
+import Memory
+
+/// Runs the body of a handler and turns a thrown fault into a request to the loop.
+@inlinable @inline(__always)
+func execute(_ cpu: CPU, _ body: () throws(Fault) -> UInt32) -> UInt32 {
+  do {
+    return try body()
+  } catch {
+    return raise(cpu, error)
+  }
+}
+
+/// Records a fault for the loop to deliver.
+@inline(never) @usableFromInline
+func raise(_ cpu: CPU, _ fault: Fault) -> UInt32 {
+  cpu.pointee.fault = PendingFault(
+    vector: fault.vector, hasErrorCode: fault.hasErrorCode ? 1 : 0, errorCode: fault.errorCode,
+    linearAddress: fault.linearAddress)
+  return UInt32(LEAVE_FAULT.rawValue)
+}
+
+/// What handlers return. 0 goes on with the next instruction; `cpu.pointee.stop` does so unless a slow path
+/// asked to leave the block.
+enum Leave {
+  /// The handler has set `eip`.
+  static let branched = UInt32(LEAVE_BRANCHED.rawValue)
+  /// The instruction has not finished and will run again: an interrupted REP.
+  static let restart = UInt32(LEAVE_RESTART.rawValue)
+  static let sequential = UInt32(LEAVE_SEQUENTIAL.rawValue)
+  static let fault = UInt32(LEAVE_FAULT.rawValue)
+}
+
+/// Chooses the handler of a decoded instruction. Each family names its own operations.
+enum Handlers {
+  /// The families in the order in which they are asked.
+  private static let families: [(Instruction) -> Handler?] = []
+
+  /// The handler for an instruction; #UD for one that no family knows.
+  static func handler(for instruction: Instruction) -> Handler {
+    for family in families {
+      if let handler = family(instruction) { return handler }
+    }
+    return { cpu, op in raise(cpu, .invalidOpcode) }
+  }
+}

@@ -1,0 +1,286 @@
+import Bus
+import Glibc
+
+/// Told when guest memory that holds decoded code changes.
+public protocol CodeObserver: AnyObject {
+  /// `length` bytes at `physical` are about to differ from what was decoded; they lie in one page.
+  func codeWritten(physical: UInt32, length: UInt32)
+}
+
+/// Guest-physical address space below 4 GiB: RAM, ROM, memory-mapped devices and holes. What lies above
+/// 4 GiB or in a hole reads as ones and ignores writes.
+public final class PhysicalMemory {
+  /// Bytes of RAM, starting at address 0.
+  public let ramSize: UInt32
+  /// Host address of guest RAM.
+  public let ram: UnsafeMutableRawPointer
+
+  private let pages: UnsafeMutablePointer<PhysicalPage>
+  private static let pageCount = 1 << 20
+  private var roms: [UnsafeMutableRawPointer] = []
+
+  private struct DeviceRange {
+    var range: ClosedRange<UInt32>
+    var device: any MemoryMappedDevice
+    var name: String
+    var counts = AccessCounts()
+  }
+  private var devices: [DeviceRange] = []
+  private var observers: [any CodeObserver] = []
+
+  /// Called after the kind of pages has changed, so that cached translations can be dropped.
+  public var mapChanged: () -> Void = {}
+
+  /// Called for every memory-mapped access when not nil: (isWrite, address, width, value, device name).
+  public var trace: ((Bool, UInt32, AccessWidth, UInt32, String) -> Void)?
+
+  /// Allocates zeroed RAM.
+  /// - Parameter ramSize: bytes, a multiple of 4096, at most 3.5 GiB.
+  public init?(ramSize: UInt32) {
+    self.ramSize = ramSize
+    func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
+      let p = mmap(
+        nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+      return p == MAP_FAILED ? nil : p
+    }
+    let tableBytes = Self.pageCount * MemoryLayout<PhysicalPage>.stride
+    guard let ram = reserve(Int(ramSize)), let table = reserve(tableBytes) else { return nil }
+    self.ram = ram
+    pages = table.bindMemory(to: PhysicalPage.self, capacity: Self.pageCount)
+    for page in stride(from: 0, to: Int(ramSize), by: 4096) {
+      pages[page >> 12] = PhysicalPage(
+        host: (ram + page).assumingMemoryBound(to: UInt8.self),
+        flags: UInt32(PAGE_READABLE.rawValue | PAGE_WRITABLE.rawValue))
+    }
+  }
+
+  deinit {
+    munmap(ram, Int(ramSize))
+    munmap(pages, Self.pageCount * MemoryLayout<PhysicalPage>.stride)
+    for rom in roms { rom.deallocate() }
+  }
+
+  // MARK: The map
+
+  /// What is at the page of `physical`.
+  @inlinable public func page(_ physical: UInt32) -> PhysicalPage { pageEntry(physical).pointee }
+
+  @usableFromInline func pageEntry(_ physical: UInt32) -> UnsafeMutablePointer<PhysicalPage> {
+    pages + Int(physical >> 12)
+  }
+
+  /// Puts read-only memory with the given contents at `address` (both page-aligned; the last page is
+  /// padded with ones).
+  public func mapROM(_ contents: [UInt8], at address: UInt32) {
+    let bytes = (contents.count + 4095) & ~4095
+    let rom = UnsafeMutableRawPointer.allocate(byteCount: max(bytes, 4096), alignment: 4096)
+    rom.initializeMemory(as: UInt8.self, repeating: 0xFF, count: max(bytes, 4096))
+    contents.withUnsafeBytes { rom.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+    roms.append(rom)
+    for offset in stride(from: 0, to: bytes, by: 4096) {
+      setPage(
+        address &+ UInt32(offset),
+        PhysicalPage(
+          host: (rom + offset).assumingMemoryBound(to: UInt8.self),
+          flags: UInt32(PAGE_READABLE.rawValue)))
+    }
+    mapChanged()
+  }
+
+  /// Gives a page-aligned range to a device; RAM below it is hidden.
+  /// - Throws: `BusError.overlap` if another device has part of it.
+  public func attach(
+    _ device: any MemoryMappedDevice, range: ClosedRange<UInt32>, name: String
+  ) throws {
+    if let other = devices.first(where: { $0.range.overlaps(range) }) {
+      throw BusError.overlap(
+        name: name, other: other.name, first: max(other.range.lowerBound, range.lowerBound))
+    }
+    devices.append(DeviceRange(range: range, device: device, name: name))
+    for page in (range.lowerBound >> 12)...(range.upperBound >> 12) {
+      setPage(page << 12, PhysicalPage(host: nil, flags: UInt32(PAGE_DEVICE.rawValue)))
+    }
+    mapChanged()
+  }
+
+  /// Takes away the device range that starts at `address`; RAM below it shows again.
+  public func detach(at address: UInt32) {
+    guard let index = devices.firstIndex(where: { $0.range.lowerBound == address }) else { return }
+    let range = devices.remove(at: index).range
+    for page in (range.lowerBound >> 12)...(range.upperBound >> 12) { mapRAM(page: page << 12) }
+    mapChanged()
+  }
+
+  /// Makes the page show RAM (or nothing, above its end) again.
+  public func mapRAM(page physical: UInt32) {
+    guard physical < ramSize else { return setPage(physical, PhysicalPage(host: nil, flags: 0)) }
+    setPage(
+      physical,
+      PhysicalPage(
+        host: (ram + Int(physical & ~4095)).assumingMemoryBound(to: UInt8.self),
+        flags: UInt32(PAGE_READABLE.rawValue | PAGE_WRITABLE.rawValue)))
+  }
+
+  private func setPage(_ physical: UInt32, _ page: PhysicalPage) {
+    if pageEntry(physical).pointee.flags & UInt32(PAGE_CODE.rawValue) != 0 {
+      for observer in observers { observer.codeWritten(physical: physical & ~4095, length: 4096) }
+    }
+    pageEntry(physical).pointee = page
+  }
+
+  /// Reads and writes per memory-mapped device.
+  public var deviceCounts: [String: AccessCounts] {
+    devices.reduce(into: [:]) { $0[$1.name, default: AccessCounts()] = $1.counts }
+  }
+
+  // MARK: Code tracking
+
+  /// Adds an observer of writes to pages that hold decoded code.
+  public func addCodeObserver(_ observer: any CodeObserver) { observers.append(observer) }
+
+  /// Marks a page as holding decoded code. The caller revokes cached write translations.
+  /// - Returns: whether it was not marked before.
+  public func markCode(page physical: UInt32) -> Bool {
+    let entry = pageEntry(physical)
+    let was = entry.pointee.flags & UInt32(PAGE_CODE.rawValue) != 0
+    entry.pointee.flags |= UInt32(PAGE_CODE.rawValue)
+    return !was
+  }
+
+  /// The last decoded code of a page has gone.
+  public func unmarkCode(page physical: UInt32) {
+    pageEntry(physical).pointee.flags &= ~UInt32(PAGE_CODE.rawValue)
+  }
+
+  @inline(never)
+  private func reportCodeWrite(_ physical: UInt32, _ length: UInt32) {
+    for observer in observers { observer.codeWritten(physical: physical, length: length) }
+  }
+
+  // MARK: Accesses by the CPU's slow paths, page walks and devices
+
+  /// Reads `size` bytes (1, 2, 4 or 8) that lie in one page, little-endian, zero-extended.
+  public func read(physical: UInt64, size: Int) -> UInt64 {
+    let ones = size == 8 ? UInt64.max : (1 << UInt64(size &* 8)) &- 1
+    guard physical < 1 << 32 else { return ones }
+    let address = UInt32(truncatingIfNeeded: physical)
+    let page = page(address)
+    if page.flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = page.host {
+      let p = UnsafeRawPointer(host + Int(address & 0xFFF))
+      switch size {
+      case 1: return UInt64(p.loadUnaligned(as: UInt8.self))
+      case 2: return UInt64(p.loadUnaligned(as: UInt16.self))
+      case 4: return UInt64(p.loadUnaligned(as: UInt32.self))
+      default: return p.loadUnaligned(as: UInt64.self)
+      }
+    }
+    guard page.flags & UInt32(PAGE_DEVICE.rawValue) != 0 else { return ones }
+    if size == 8 {
+      return read(physical: physical, size: 4) | read(physical: physical &+ 4, size: 4) << 32
+    }
+    return UInt64(deviceRead(address, AccessWidth(rawValue: size) ?? .byte))
+  }
+
+  /// Writes the low `size` bytes (1, 2, 4 or 8) of `value`; they lie in one page.
+  public func write(physical: UInt64, size: Int, _ value: UInt64) {
+    guard physical < 1 << 32 else { return }
+    let address = UInt32(truncatingIfNeeded: physical)
+    let page = page(address)
+    if page.flags & UInt32(PAGE_WRITABLE.rawValue) != 0, let host = page.host {
+      if page.flags & UInt32(PAGE_CODE.rawValue) != 0 {
+        reportCodeWrite(address, UInt32(truncatingIfNeeded: size))
+      }
+      let p = UnsafeMutableRawPointer(host + Int(address & 0xFFF))
+      switch size {
+      case 1: p.storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+      case 2: p.storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+      case 4: p.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+      default: p.storeBytes(of: value, as: UInt64.self)
+      }
+      return
+    }
+    guard page.flags & UInt32(PAGE_DEVICE.rawValue) != 0 else { return }
+    if size == 8 {
+      write(physical: physical, size: 4, value & 0xFFFF_FFFF)
+      write(physical: physical &+ 4, size: 4, value >> 32)
+      return
+    }
+    deviceWrite(
+      address, AccessWidth(rawValue: size) ?? .byte, UInt32(truncatingIfNeeded: value))
+  }
+
+  private func deviceRead(_ address: UInt32, _ width: AccessWidth) -> UInt32 {
+    guard let index = devices.firstIndex(where: { $0.range.contains(address) }) else {
+      return width.mask
+    }
+    devices[index].counts.reads += 1
+    let entry = devices[index]
+    let offset = address - entry.range.lowerBound
+    let value = entry.device.readMemory(offset: offset, width: width) & width.mask
+    trace?(false, address, width, value, entry.name)
+    return value
+  }
+
+  private func deviceWrite(_ address: UInt32, _ width: AccessWidth, _ value: UInt32) {
+    guard let index = devices.firstIndex(where: { $0.range.contains(address) }) else { return }
+    devices[index].counts.writes += 1
+    let entry = devices[index]
+    trace?(true, address, width, value & width.mask, entry.name)
+    entry.device.writeMemory(
+      offset: address - entry.range.lowerBound, width: width, value: value & width.mask)
+  }
+
+  /// Whether the page is a device's, so that accesses have side effects and need the exact time.
+  func isDevice(_ physical: UInt64) -> Bool {
+    physical < 1 << 32
+      && page(UInt32(truncatingIfNeeded: physical)).flags & UInt32(PAGE_DEVICE.rawValue) != 0
+  }
+
+  func read32(physical: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: read(physical: physical, size: 4))
+  }
+  func read64(physical: UInt64) -> UInt64 { read(physical: physical, size: 8) }
+  func write32(physical: UInt64, _ value: UInt32) {
+    write(physical: physical, size: 4, UInt64(value))
+  }
+  func write64(physical: UInt64, _ value: UInt64) { write(physical: physical, size: 8, value) }
+
+  /// Copies bytes out of physical memory; holes and devices read as ones.
+  public func readBytes(at physical: UInt32, count: Int) -> [UInt8] {
+    var result: [UInt8] = []
+    result.reserveCapacity(count)
+    var address = UInt64(physical)
+    while result.count < count {
+      let n = min(count - result.count, 4096 - Int(address & 0xFFF))
+      let page = address < 1 << 32 ? page(UInt32(address)) : PhysicalPage(host: nil, flags: 0)
+      if page.flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = page.host {
+        result.append(contentsOf: UnsafeBufferPointer(start: host + Int(address & 0xFFF), count: n))
+      } else {
+        result.append(contentsOf: repeatElement(0xFF, count: n))
+      }
+      address += UInt64(n)
+    }
+    return result
+  }
+
+  /// Copies bytes into physical memory (loaders, DMA); ROM, holes and devices are skipped.
+  public func writeBytes(_ bytes: [UInt8], at physical: UInt32) {
+    bytes.withUnsafeBytes { source in
+      var done = 0
+      while done < source.count {
+        let address = UInt64(physical) + UInt64(done)
+        guard address < 1 << 32 else { return }
+        let n = min(source.count - done, 4096 - Int(address & 0xFFF))
+        let page = page(UInt32(address))
+        if page.flags & UInt32(PAGE_WRITABLE.rawValue) != 0, let host = page.host {
+          if page.flags & UInt32(PAGE_CODE.rawValue) != 0 {
+            reportCodeWrite(UInt32(address), UInt32(n))
+          }
+          UnsafeMutableRawPointer(host + Int(address & 0xFFF))
+            .copyMemory(from: source.baseAddress! + done, byteCount: n)
+        }
+        done += n
+      }
+    }
+  }
+}

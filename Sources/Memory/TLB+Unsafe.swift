@@ -1,0 +1,106 @@
+extension UnsafeMutablePointer where Pointee == TLB {
+  /// Index of the entry for a linear address.
+  @inlinable @inline(__always) static func index(_ linear: UInt32) -> Int {
+    Int((linear >> 12) & UInt32(TLB_ENTRIES - 1))
+  }
+  @inlinable @inline(__always) func entry(_ linear: UInt32) -> UnsafeMutablePointer<TLBEntry> {
+    UnsafeMutableRawPointer(self).assumingMemoryBound(to: TLBEntry.self) + Self.index(linear)
+  }
+  @inlinable @inline(__always)
+  public func page(_ linear: UInt32) -> UnsafeMutablePointer<TLBPage> {
+    (UnsafeMutableRawPointer(self) + MemoryLayout<TLB>.offset(of: \.pages)!)
+      .assumingMemoryBound(to: TLBPage.self) + Self.index(linear)
+  }
+}
+
+extension CPU {
+  /// Whether the mode bits ask for every access to be checked: #AC armed, or a data breakpoint enabled.
+  private var needsSlowAccesses: Bool {
+    let alignment =
+      pointee.cpl == 3 && pointee.cr0 & (1 << 18) != 0
+      && pointee.eflags & (1 << 18) != 0
+    return alignment || dataBreakpointsArmed
+  }
+
+  /// Whether DR7 enables a breakpoint of a kind other than execution (R/W field not 00).
+  public var dataBreakpointsArmed: Bool {
+    let dr7 = self[dr: 7]
+    for i in 0..<4 as Range<UInt32> where (dr7 >> (i * 2)) & 3 != 0 {
+      if (dr7 >> (16 + i * 4)) & 3 != 0 { return true }
+    }
+    return false
+  }
+
+  /// Selects the TLB for the current privilege level and checks. Called after any change of CPL, CR0.AM,
+  /// EFLAGS.AC or DR7.
+  public func selectTLB() {
+    if needsSlowAccesses {
+      pointee.tlb = pointee.slowTLB
+    } else {
+      pointee.tlb = pointee.cpl == 3 ? pointee.userTLB : pointee.supervisorTLB
+    }
+  }
+
+  private func forEachTable(_ body: (UnsafeMutablePointer<TLB>) -> Void) {
+    body(pointee.userTLB)
+    body(pointee.supervisorTLB)
+  }
+
+  /// Drops all translations, global ones only when `includingGlobal`. SDM vol. 3, 4.10.4.
+  public func flushTLB(includingGlobal: Bool) {
+    forEachTable { tlb in
+      for i in 0..<UInt32(TLB_ENTRIES) {
+        let page = tlb.page(i << 12)
+        if includingGlobal || page.pointee.physicalPage & 1 == 0 { Self.drop(tlb, i << 12) }
+      }
+    }
+    requestAttention()
+  }
+
+  /// Drops the translations of the page that holds `linear` (INVLPG).
+  public func flushTLB(page linear: UInt32) {
+    forEachTable { Self.drop($0, linear) }
+    requestAttention()
+  }
+
+  private static func drop(_ tlb: UnsafeMutablePointer<TLB>, _ linear: UInt32) {
+    tlb.entry(linear).pointee.readTag = 1
+    tlb.entry(linear).pointee.writeTag = 1
+    tlb.page(linear).pointee.executeTag = 1
+  }
+
+  /// Makes every write to a physical page take the slow path from now on.
+  public func revokeWrites(toPhysicalPage physical: UInt32) {
+    forEachTable { tlb in
+      for i in 0..<UInt32(TLB_ENTRIES)
+      where tlb.page(i << 12).pointee.physicalPage & ~1 == physical {
+        tlb.entry(i << 12).pointee.writeTag = 1
+      }
+    }
+  }
+
+  /// Records a translation that the page walk has just allowed.
+  func fillTLB(_ linear: UInt32, _ t: Translation, user: Bool) {
+    let tlb = user ? pointee.userTLB : pointee.supervisorTLB
+    let linearPage = linear & 0xFFFF_F000
+    let entry = tlb.entry(linear)
+    let page = tlb.page(linear)
+    let physicalPage = UInt32(truncatingIfNeeded: t.physical) & 0xFFFF_F000
+    guard t.physical < 1 << 32 else { return }
+    let physicalPageInfo = memory.page(physicalPage)
+    entry.pointee.readTag = 1
+    entry.pointee.writeTag = 1
+    page.pointee.executeTag = t.executable ? linearPage : 1
+    page.pointee.physicalPage = physicalPage | (t.global ? 1 : 0)
+    let flags = physicalPageInfo.flags
+    guard flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = physicalPageInfo.host else {
+      return
+    }
+    entry.pointee.addend = UInt64(UInt(bitPattern: host)) &- UInt64(linearPage)
+    entry.pointee.readTag = linearPage
+    let writableNow = UInt32(PAGE_WRITABLE.rawValue)
+    if t.writable, t.dirty, flags & (writableNow | UInt32(PAGE_CODE.rawValue)) == writableNow {
+      entry.pointee.writeTag = linearPage
+    }
+  }
+}
