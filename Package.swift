@@ -61,6 +61,7 @@ let package = Package(
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(name: "OracleTests", dependencies: ["HostOracle"]),
+    .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,129 @@
+import Bus
+import Testing
+
+@testable import Devices
+
+/// One device as the contract test sees it.
+struct DeviceUnderTest: CustomTestStringConvertible, Sendable {
+  struct Instance {
+    var device: any PortDevice
+    var ports: UInt16
+    var resettable: any Resettable
+    /// Registers that read back what was written after the writes of `prepare`: (offset, bits).
+    var readBack: [(offset: UInt16, mask: UInt8)] = []
+    var prepare: [(offset: UInt16, value: UInt8)] = []
+  }
+
+  var name: String
+  var make: @Sendable (EventQueue, TestLines) -> Instance
+
+  var testDescription: String { name }
+
+  static let all: [DeviceUnderTest] = [
+    DeviceUnderTest(name: "8259 primary") { _, _ in
+      let pair = PICPair()
+      return Instance(
+        device: pair.primary, ports: 2, resettable: pair, readBack: [(1, 0xFF)])
+    },
+    DeviceUnderTest(name: "8259 secondary") { _, _ in
+      let pair = PICPair()
+      return Instance(
+        device: pair.secondary, ports: 2, resettable: pair, readBack: [(1, 0xFF)])
+    },
+    DeviceUnderTest(name: "ELCR") { _, _ in
+      let pair = PICPair()
+      return Instance(
+        device: pair.edgeLevelControl, ports: 2, resettable: pair,
+        readBack: [(0, 0xF8), (1, 0xDE)])
+    },
+    DeviceUnderTest(name: "8254") { queue, lines in
+      let timer = IntervalTimer8254(queue: queue, interrupt: lines.line(0))
+      return Instance(device: timer, ports: 4, resettable: timer)
+    },
+    DeviceUnderTest(name: "port 61h") { queue, lines in
+      let timer = IntervalTimer8254(queue: queue, interrupt: lines.line(0))
+      let port = SystemControlPortB(timer: timer)
+      return Instance(device: port, ports: 1, resettable: port, readBack: [(0, 0x0F)])
+    },
+    DeviceUnderTest(name: "16550A") { queue, lines in
+      let uart = UART16550A(queue: queue, interrupt: lines.line(4))
+      return Instance(
+        device: uart, ports: 8, resettable: uart,
+        readBack: [(1, 0x0F), (4, 0x1F), (7, 0xFF)], prepare: [(3, 0x03)])
+    },
+  ]
+}
+
+/// What a fresh device answers to byte reads of all its ports, twice (reads have side effects).
+private func snapshot(_ instance: DeviceUnderTest.Instance) -> [UInt8] {
+  (0..<2).flatMap { _ in (0..<instance.ports).map { instance.device.read($0) } }
+}
+
+@Test(arguments: DeviceUnderTest.all)
+func deviceSurvivesEveryAccess(_ subject: DeviceUnderTest) {
+  for seed in 1...40 as ClosedRange<UInt64> {
+    let clock = TestClock()
+    let lines = TestLines()
+    let instance = subject.make(clock.queue, lines)
+    var random = TestRandom(seed: seed)
+    for _ in 0..<400 {
+      // Offsets past the range too: a wide access at the last port reaches them.
+      let offset = UInt16.random(in: 0..<instance.ports &+ 4, using: &random)
+      let width = AccessWidth.allCases.randomElement(using: &random)!
+      if Bool.random(using: &random) {
+        let value = UInt32.random(in: 0...(.max), using: &random)
+        instance.device.writePort(offset: offset, width: width, value: value)
+      } else {
+        _ = instance.device.readPort(offset: offset, width: width)
+      }
+      if UInt8.random(in: 0..<8, using: &random) == 0 {
+        clock.advance(microseconds: UInt64.random(in: 0..<300, using: &random))
+      }
+    }
+    clock.advance(microseconds: 2_000_000)
+    instance.resettable.reset()
+    clock.advance(microseconds: 1000)
+  }
+}
+
+@Test(arguments: DeviceUnderTest.all)
+func deviceIsAsNewAfterReset(_ subject: DeviceUnderTest) {
+  for seed in 1...10 as ClosedRange<UInt64> {
+    // Two devices at the same virtual time; one has a past.
+    let clock = TestClock()
+    let used = subject.make(clock.queue, TestLines())
+    let fresh = subject.make(clock.queue, TestLines())
+    var random = TestRandom(seed: seed)
+    for _ in 0..<200 {
+      used.device.write(
+        UInt16.random(in: 0..<used.ports, using: &random),
+        UInt8.random(in: 0...255, using: &random))
+    }
+    clock.advance(microseconds: 100_000)
+    used.resettable.reset()
+    fresh.resettable.reset()
+    clock.advance(microseconds: 10)
+    #expect(snapshot(used) == snapshot(fresh))
+  }
+}
+
+@Test(arguments: DeviceUnderTest.all)
+func deviceReadsBackItsRegisters(_ subject: DeviceUnderTest) {
+  let clock = TestClock()
+  let instance = subject.make(clock.queue, TestLines())
+  for (offset, value) in instance.prepare { instance.device.write(offset, value) }
+  for (offset, mask) in instance.readBack {
+    for value in [0x00, 0xFF, 0xA5, 0x5A, 0x0F] as [UInt8] {
+      instance.device.write(offset, value)
+      #expect(instance.device.read(offset) & mask == value & mask, "offset \(offset)")
+    }
+  }
+}
+
+@Test func portWindowAddsItsBase() {
+  let pair = PICPair()
+  let window = PortWindow(pair.primary, base: 1)
+  window.write(0, 0x5A)
+  #expect(window.read(0) == 0x5A)
+  #expect(pair.primary.mask == 0x5A)
+}
