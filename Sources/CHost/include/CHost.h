@@ -6,5 +6,9 @@
 #include "FPUState.h"
 #include "CPUState.h"
 #include "HostCalls.h"
+#include "X87Shims.h"
+#include "XMMValue.h"
+#include "PackedShims.h"
+#include "SSEShims.h"
 
 #endif

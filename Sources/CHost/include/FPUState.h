@@ -12,13 +12,16 @@ typedef struct FPUState {
   uint16_t control;          ///< FCW.
   uint16_t status;           ///< FSW; TOP in bits 13:11.
   uint8_t tags;              ///< Abridged tag word as FXSAVE stores it: bit n set = R[n] not empty.
-  uint8_t reserved;
+  uint8_t errorLine;         ///< FERR#: an unmasked exception waits and CR0.NE is 0; the machine's IRQ 13.
   uint16_t opcode;           ///< FOP, 11 bits.
   uint32_t instructionOffset;  ///< FIP.
   uint32_t operandOffset;    ///< FDP.
   uint16_t instructionSelector;  ///< FCS.
   uint16_t operandSelector;  ///< FDS.
   uint32_t mxcsr;
+  /// Non-zero while the host x87 unit's exception flags are known to be a subset of `status` (X87Shims.h).
+  /// Whoever clears exception flags in `status` or replaces it must set this to 0.
+  uint64_t hostBinding;
 } __attribute__((aligned(16))) FPUState;
 
 #endif
