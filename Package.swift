@@ -62,6 +62,7 @@ let package = Package(
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(name: "OracleTests", dependencies: ["HostOracle"]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
+    .testTarget(name: "ISATests", dependencies: ["ISA"]),
   ],
   swiftLanguageModes: [.v6]
 )
