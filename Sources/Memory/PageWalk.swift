@@ -38,12 +38,12 @@ extension CPU {
       let t = Translation(
         physical: UInt64(linear & pointee.a20Mask), writable: true, dirty: true, executable: true,
         global: false)
-      fillTLB(linear, t, user: access.user)
+      fillTLB(linear, t, access)
       return t
     }
     let t =
       pointee.cr4 & (1 << 5) != 0 ? try walkPAE(linear, access) : try walkLegacy(linear, access)
-    fillTLB(linear, t, user: access.user)
+    fillTLB(linear, t, access)
     return t
   }
 

@@ -200,6 +200,9 @@ public final class PhysicalMemory {
       return
     }
     guard page.flags & UInt32(PAGE_DEVICE.rawValue) != 0 else { return }
+    if page.flags & UInt32(PAGE_CODE.rawValue) != 0 {
+      reportCodeWrite(address, UInt32(truncatingIfNeeded: size))
+    }
     if size == 8 {
       write(physical: physical, size: 4, value & 0xFFFF_FFFF)
       write(physical: physical &+ 4, size: 4, value >> 32)
@@ -261,6 +264,13 @@ public final class PhysicalMemory {
       address += UInt64(n)
     }
     return result
+  }
+
+  /// Reads `count` code bytes of a page that is not plain memory, byte by byte.
+  public func readCode(_ physical: UInt32, _ count: Int) -> [UInt8] {
+    (0..<UInt32(count)).map {
+      UInt8(truncatingIfNeeded: read(physical: UInt64(physical &+ $0), size: 1))
+    }
   }
 
   /// Copies bytes into physical memory (loaders, DMA); ROM, holes and devices are skipped.

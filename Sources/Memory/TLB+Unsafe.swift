@@ -6,10 +6,17 @@ extension UnsafeMutablePointer where Pointee == TLB {
   @inlinable @inline(__always) func entry(_ linear: UInt32) -> UnsafeMutablePointer<TLBEntry> {
     UnsafeMutableRawPointer(self).assumingMemoryBound(to: TLBEntry.self) + Self.index(linear)
   }
+  /// Physical page address of the data entry for a linear address; bit 0: global.
+  func physicalPage(_ linear: UInt32) -> UnsafeMutablePointer<UInt32> {
+    (UnsafeMutableRawPointer(self) + MemoryLayout<TLB>.offset(of: \.physicalPages)!)
+      .assumingMemoryBound(to: UInt32.self) + Self.index(linear)
+  }
+
+  /// The code entry for a linear address.
   @inlinable @inline(__always)
-  public func page(_ linear: UInt32) -> UnsafeMutablePointer<TLBPage> {
-    (UnsafeMutableRawPointer(self) + MemoryLayout<TLB>.offset(of: \.pages)!)
-      .assumingMemoryBound(to: TLBPage.self) + Self.index(linear)
+  public func code(_ linear: UInt32) -> UnsafeMutablePointer<TLBCodePage> {
+    (UnsafeMutableRawPointer(self) + MemoryLayout<TLB>.offset(of: \.code)!)
+      .assumingMemoryBound(to: TLBCodePage.self) + Self.index(linear)
   }
 }
 
@@ -27,6 +34,15 @@ extension CPU {
     let dr7 = self[dr: 7]
     for i in 0..<4 as Range<UInt32> where (dr7 >> (i * 2)) & 3 != 0 {
       if (dr7 >> (16 + i * 4)) & 3 != 0 { return true }
+    }
+    return false
+  }
+
+  /// Whether DR7 enables an execution breakpoint.
+  public var codeBreakpointsArmed: Bool {
+    let dr7 = self[dr: 7]
+    for i in 0..<4 as Range<UInt32> where (dr7 >> (i * 2)) & 3 != 0 {
+      if (dr7 >> (16 + i * 4)) & 3 == 0 { return true }
     }
     return false
   }
@@ -50,8 +66,12 @@ extension CPU {
   public func flushTLB(includingGlobal: Bool) {
     forEachTable { tlb in
       for i in 0..<UInt32(TLB_ENTRIES) {
-        let page = tlb.page(i << 12)
-        if includingGlobal || page.pointee.physicalPage & 1 == 0 { Self.drop(tlb, i << 12) }
+        if includingGlobal || tlb.physicalPage(i << 12).pointee & 1 == 0 {
+          Self.dropData(tlb, i << 12)
+        }
+        if includingGlobal || tlb.code(i << 12).pointee.physicalPage & 1 == 0 {
+          tlb.code(i << 12).pointee.executeTag = 1
+        }
       }
     }
     requestAttention()
@@ -59,48 +79,58 @@ extension CPU {
 
   /// Drops the translations of the page that holds `linear` (INVLPG).
   public func flushTLB(page linear: UInt32) {
-    forEachTable { Self.drop($0, linear) }
+    forEachTable { tlb in
+      Self.dropData(tlb, linear)
+      tlb.code(linear).pointee.executeTag = 1
+    }
     requestAttention()
   }
 
-  private static func drop(_ tlb: UnsafeMutablePointer<TLB>, _ linear: UInt32) {
+  private static func dropData(_ tlb: UnsafeMutablePointer<TLB>, _ linear: UInt32) {
     tlb.entry(linear).pointee.readTag = 1
     tlb.entry(linear).pointee.writeTag = 1
-    tlb.page(linear).pointee.executeTag = 1
   }
 
   /// Makes every write to a physical page take the slow path from now on.
   public func revokeWrites(toPhysicalPage physical: UInt32) {
     forEachTable { tlb in
       for i in 0..<UInt32(TLB_ENTRIES)
-      where tlb.page(i << 12).pointee.physicalPage & ~1 == physical {
+      where tlb.physicalPage(i << 12).pointee & ~1 == physical {
         tlb.entry(i << 12).pointee.writeTag = 1
       }
     }
   }
 
   /// Records a translation that the page walk has just allowed.
-  func fillTLB(_ linear: UInt32, _ t: Translation, user: Bool) {
-    let tlb = user ? pointee.userTLB : pointee.supervisorTLB
-    let linearPage = linear & 0xFFFF_F000
-    let entry = tlb.entry(linear)
-    let page = tlb.page(linear)
-    let physicalPage = UInt32(truncatingIfNeeded: t.physical) & 0xFFFF_F000
+  func fillTLB(_ linear: UInt32, _ t: Translation, _ access: AccessKind) {
     guard t.physical < 1 << 32 else { return }
-    let physicalPageInfo = memory.page(physicalPage)
-    entry.pointee.readTag = 1
-    entry.pointee.writeTag = 1
-    page.pointee.executeTag = t.executable ? linearPage : 1
-    page.pointee.physicalPage = physicalPage | (t.global ? 1 : 0)
-    let flags = physicalPageInfo.flags
-    guard flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = physicalPageInfo.host else {
+    let tlb = access.user ? pointee.userTLB : pointee.supervisorTLB
+    let linearPage = linear & 0xFFFF_F000
+    let physicalPage = UInt32(truncatingIfNeeded: t.physical) & 0xFFFF_F000
+    let tagged = physicalPage | (t.global ? 1 : 0)
+    if access.fetch {
+      tlb.code(linear).pointee = TLBCodePage(executeTag: linearPage, physicalPage: tagged)
       return
     }
+    let entry = tlb.entry(linear)
+    entry.pointee.readTag = 1
+    entry.pointee.writeTag = 1
+    tlb.physicalPage(linear).pointee = tagged
+    let page = memory.page(physicalPage)
+    guard page.flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = page.host else { return }
     entry.pointee.addend = UInt64(UInt(bitPattern: host)) &- UInt64(linearPage)
     entry.pointee.readTag = linearPage
-    let writableNow = UInt32(PAGE_WRITABLE.rawValue)
-    if t.writable, t.dirty, flags & (writableNow | UInt32(PAGE_CODE.rawValue)) == writableNow {
+    let fast = UInt32(PAGE_WRITABLE.rawValue)
+    if t.writable, t.dirty, page.flags & (fast | UInt32(PAGE_CODE.rawValue)) == fast {
       entry.pointee.writeTag = linearPage
     }
+  }
+
+  /// The physical page that code at `linear` is fetched from, if that is known without a walk.
+  @inlinable @inline(__always)
+  public func cachedCodePage(_ linear: UInt32) -> UInt32? {
+    let tlb = pointee.cpl == 3 ? pointee.userTLB : pointee.supervisorTLB
+    let entry = tlb.code(linear).pointee
+    return entry.executeTag == linear & 0xFFFF_F000 ? entry.physicalPage & 0xFFFF_F000 : nil
   }
 }

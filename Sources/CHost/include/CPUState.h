@@ -61,18 +61,20 @@ typedef struct TLBEntry {
   uint64_t addend;  ///< Host address minus linear address.
 } TLBEntry;
 
-/// What else is known of the page of a TLB entry; kept apart so that data accesses touch 16 bytes an entry.
-typedef struct TLBPage {
-  uint32_t executeTag;    ///< The linear page address when code may be fetched from it, else 1.
+/// A page that code may be fetched from. Apart from the data entries, so that code and data do not evict
+/// each other.
+typedef struct TLBCodePage {
+  uint32_t executeTag;    ///< The linear page address, or 1.
   uint32_t physicalPage;  ///< Physical page address; bit 0: the mapping is global.
-} TLBPage;
+} TLBCodePage;
 
 enum { TLB_ENTRIES = 1024 };
 
 /// A translation look-aside buffer, direct-mapped by linear page number.
 typedef struct TLB {
   TLBEntry entries[TLB_ENTRIES];
-  TLBPage pages[TLB_ENTRIES];
+  uint32_t physicalPages[TLB_ENTRIES];  ///< Of `entries`: physical page address; bit 0: global.
+  TLBCodePage code[TLB_ENTRIES];
 } TLB;
 
 /// What a physical page is.

@@ -1,0 +1,258 @@
+import CPU
+import Glibc
+import ISA
+import Memory
+
+/// A run of decoded instructions that starts at one physical address in one code size. It ends at a control
+/// transfer or a change of mode, at the end of its page, or when it is full. An instruction that crosses
+/// into another page is a block of its own.
+struct Block {
+  var physical: UInt32
+  /// Physical page of the bytes beyond the first page; `noPage` when there are none.
+  var secondPage: UInt32
+  var codeSize: UInt32
+  /// In bytes.
+  var length: UInt32
+  /// Of all its instructions.
+  var cycles: UInt32
+  /// Of all but the last: a deadline not before this cannot fall inside the block.
+  var cyclesBeforeLast: UInt32
+  /// The instructions, followed by a terminating micro-op.
+  var ops: Op
+  /// Other blocks with code in the first and second page.
+  var nextInPage: BlockPointer?
+  var nextInSecondPage: BlockPointer?
+
+  static let noPage: UInt32 = 1
+  static let maximumInstructions = 64
+}
+
+typealias BlockPointer = UnsafeMutablePointer<Block>
+
+/// Memory for blocks and their micro-ops, handed out from the front and given back all at once.
+struct BlockArena: ~Copyable {
+  private let base: UnsafeMutableRawPointer
+  private let capacity: Int
+  private var used = 0
+
+  init(capacity: Int) {
+    self.capacity = capacity
+    base = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 64)
+  }
+
+  deinit { base.deallocate() }
+
+  /// Whether a block of the largest size still fits.
+  var hasRoom: Bool {
+    let ops = (Block.maximumInstructions + 1) * MemoryLayout<MicroOp>.stride
+    return capacity - used >= ops + Self.headerSize
+  }
+
+  private static var headerSize: Int { (MemoryLayout<Block>.stride + 63) & ~63 }
+
+  mutating func reset() { used = 0 }
+
+  /// Copies the micro-ops and their header in.
+  mutating func store(_ ops: [MicroOp], _ header: (Op) -> Block) -> BlockPointer {
+    let block = (base + used).bindMemory(to: Block.self, capacity: 1)
+    used += Self.headerSize
+    let first = (base + used).bindMemory(to: MicroOp.self, capacity: ops.count)
+    ops.withUnsafeBufferPointer { first.initialize(from: $0.baseAddress!, count: $0.count) }
+    used += ops.count * MemoryLayout<MicroOp>.stride
+    block.initialize(to: header(Op(first)))
+    return block
+  }
+}
+
+/// What is known of a physical page that holds decoded code.
+private struct CodePage {
+  var blocks: BlockPointer?
+  /// Bit n: some block has bytes in [n*64, n*64+64).
+  var occupied: UInt64
+}
+
+/// Decoded blocks, found by physical address and code size and dropped when their bytes change.
+final class BlockCache: CodeObserver {
+  private let cpu: CPU
+  private var arena: BlockArena
+  private static let slots = 1 << 15
+  private let table: UnsafeMutablePointer<BlockPointer?>
+  private let pages: UnsafeMutablePointer<CodePage>
+  private static let pageCount = 1 << 20
+  private var markedPages: [UInt32] = []
+
+  /// Blocks built, blocks dropped because their bytes changed, and times the whole cache was emptied.
+  private(set) var built: UInt64 = 0
+  private(set) var invalidated: UInt64 = 0
+  private(set) var flushes: UInt64 = 0
+
+  /// - Parameter capacity: bytes for micro-ops.
+  init(cpu: CPU, capacity: Int) {
+    self.cpu = cpu
+    arena = BlockArena(capacity: capacity)
+    table = .allocate(capacity: Self.slots)
+    table.initialize(repeating: nil, count: Self.slots)
+    // Zero pages are not touched until code appears in them.
+    pages = calloc(Self.pageCount, MemoryLayout<CodePage>.stride)!
+      .bindMemory(to: CodePage.self, capacity: Self.pageCount)
+  }
+
+  deinit {
+    table.deallocate()
+    free(pages)
+  }
+
+  @inline(__always)
+  private static func slot(_ physical: UInt32) -> Int {
+    Int((physical ^ (physical >> 15)) & UInt32(slots - 1))
+  }
+
+  /// The block at `physical`, if it has been decoded.
+  @inline(__always)
+  func find(_ physical: UInt32, codeSize: UInt32) -> BlockPointer? {
+    guard let block = table[Self.slot(physical)], block.pointee.physical == physical,
+      block.pointee.codeSize == codeSize
+    else { return nil }
+    return block
+  }
+
+  /// Adds a block. `ops` must end with the terminating micro-op.
+  func add(
+    _ ops: [MicroOp], physical: UInt32, secondPage: UInt32, codeSize: UInt32
+  ) -> BlockPointer {
+    if !arena.hasRoom { flush() }
+    let last = ops[ops.count - 1]
+    let beforeLast = ops[max(ops.count - 2, 0)].cyclesBefore
+    let block = arena.store(ops) { first in
+      Block(
+        physical: physical, secondPage: secondPage, codeSize: codeSize,
+        length: UInt32(last.startOffset), cycles: last.cyclesBefore, cyclesBeforeLast: beforeLast,
+        ops: first, nextInPage: nil, nextInSecondPage: nil)
+    }
+    table[Self.slot(physical)] = block
+    built += 1
+    let page = physical & ~0xFFF
+    mark(page)
+    block.pointee.nextInPage = pages[Int(page >> 12)].blocks
+    pages[Int(page >> 12)].blocks = block
+    pages[Int(page >> 12)].occupied |= Self.bits(of: block, in: page)
+    if secondPage != Block.noPage {
+      mark(secondPage)
+      if secondPage != page {
+        block.pointee.nextInSecondPage = pages[Int(secondPage >> 12)].blocks
+        pages[Int(secondPage >> 12)].blocks = block
+      }
+      pages[Int(secondPage >> 12)].occupied |= Self.bits(of: block, in: secondPage)
+    }
+    return block
+  }
+
+  private func mark(_ page: UInt32) {
+    guard cpu.memory.markCode(page: page) else { return }
+    cpu.revokeWrites(toPhysicalPage: page)
+    markedPages.append(page)
+  }
+
+  /// Drops everything.
+  func flush() {
+    flushes += 1
+    table.update(repeating: nil, count: Self.slots)
+    for page in markedPages {
+      pages[Int(page >> 12)] = CodePage(blocks: nil, occupied: 0)
+      cpu.memory.unmarkCode(page: page)
+    }
+    markedPages.removeAll(keepingCapacity: true)
+    arena.reset()
+  }
+
+  /// The 64-byte chunks of `page` in which the block has bytes.
+  private static func bits(of block: BlockPointer, in page: UInt32) -> UInt64 {
+    var bits: UInt64 = 0
+    forEachRange(block) { start, end in
+      guard start & ~0xFFF == page else { return }
+      for chunk in ((start & 0xFFF) >> 6)...(((end - 1) & 0xFFF) >> 6) { bits |= 1 << UInt64(chunk) }
+    }
+    return bits
+  }
+
+  /// The physical byte ranges [start, end) of a block, one per page.
+  @inline(__always)
+  private static func forEachRange(_ block: BlockPointer, _ body: (UInt32, UInt32) -> Void) {
+    let start = block.pointee.physical
+    let inFirst = min(block.pointee.length, 0x1000 - (start & 0xFFF))
+    if inFirst > 0 { body(start, start &+ inFirst) }
+    if block.pointee.secondPage != Block.noPage, block.pointee.length > inFirst {
+      body(block.pointee.secondPage, block.pointee.secondPage + (block.pointee.length - inFirst))
+    }
+  }
+
+  func codeWritten(physical: UInt32, length: UInt32) {
+    let page = physical & ~0xFFF
+    let first = (physical & 0xFFF) >> 6
+    let last = min(((physical & 0xFFF) + length - 1) >> 6, 63)
+    let written = (UInt64.max >> UInt64(63 - (last - first))) << UInt64(first)
+    guard pages[Int(page >> 12)].occupied & written != 0 else { return }
+    var kept: BlockPointer?
+    var occupied: UInt64 = 0
+    var hit = false
+    var next = pages[Int(page >> 12)].blocks
+    while let block = next {
+      let isFirstPage = block.pointee.physical & ~0xFFF == page
+      next = isFirstPage ? block.pointee.nextInPage : block.pointee.nextInSecondPage
+      var overlaps = false
+      Self.forEachRange(block) { start, end in
+        if start < physical &+ length && physical < end { overlaps = true }
+      }
+      if overlaps {
+        hit = true
+        drop(block, from: page)
+      } else {
+        if isFirstPage {
+          block.pointee.nextInPage = kept
+        } else {
+          block.pointee.nextInSecondPage = kept
+        }
+        kept = block
+        occupied |= Self.bits(of: block, in: page)
+      }
+    }
+    pages[Int(page >> 12)] = CodePage(blocks: kept, occupied: occupied)
+    if hit { cpu.pointee.stop |= UInt32(STOP_CODE.rawValue) }
+    // The page stays marked: code that is written once is usually written again, and unmarking it
+    // would make each rewrite pay for revoking cached translations.
+  }
+
+  /// Makes a block unreachable; its memory comes back with the next flush, so it may be running.
+  private func drop(_ block: BlockPointer, from page: UInt32) {
+    invalidated += 1
+    let slot = Self.slot(block.pointee.physical)
+    if table[slot] == block { table[slot] = nil }
+    let first = block.pointee.physical & ~0xFFF
+    let second = block.pointee.secondPage
+    guard second != Block.noPage, second != first else { return }
+    let other = page == first ? second : first
+    unlink(block, fromList: other)
+  }
+
+  private func unlink(_ block: BlockPointer, fromList page: UInt32) {
+    func next(_ b: BlockPointer) -> BlockPointer? {
+      b.pointee.physical & ~0xFFF == page ? b.pointee.nextInPage : b.pointee.nextInSecondPage
+    }
+    var previous: BlockPointer?
+    var current = pages[Int(page >> 12)].blocks
+    while let b = current, b != block {
+      previous = b
+      current = next(b)
+    }
+    guard current == block else { return }
+    if let previous {
+      if previous.pointee.physical & ~0xFFF == page {
+        previous.pointee.nextInPage = next(block)
+      } else {
+        previous.pointee.nextInSecondPage = next(block)
+      }
+    } else {
+      pages[Int(page >> 12)].blocks = next(block)
+    }
+  }
+}

@@ -1,0 +1,242 @@
+import CPU
+import ISA
+import Memory
+
+/// The reference engine: executes decoded blocks one micro-op after the other.
+public final class Interpreter: Engine {
+  public let name = "interpreter"
+
+  private let processor: Processor
+  private let cpu: CPU
+  private let cache: BlockCache
+  private var builder: BlockBuilder
+  /// The next instruction runs alone: TF, an interrupt shadow or armed code breakpoints.
+  private var single = false
+
+  /// Whether decoded blocks are kept. Without, every block is decoded anew: slow, for checking the cache.
+  public var keepsBlocks = true
+
+  /// Called before each block when not nil, with the linear address of its start.
+  public var traceBlock: ((UInt32) -> Void)?
+
+  /// Addresses of the blocks that ran last, for the dump after a fault.
+  public let history = BlockHistory()
+
+  /// - Parameters:
+  ///   - timing: what instructions are charged.
+  ///   - cacheSize: bytes for decoded instructions.
+  public init(processor: Processor, timing: TimingModel, cacheSize: Int = 64 << 20) {
+    self.processor = processor
+    cpu = processor.cpu
+    cache = BlockCache(cpu: cpu, capacity: cacheSize)
+    builder = BlockBuilder(timing: timing)
+    processor.memory.addCodeObserver(cache)
+  }
+
+  public func run() -> Exit {
+    while true {
+      if cpu.pointee.cycles >= cpu.pointee.deadline { return .deadline }
+      if cpu.pointee.stop != 0, let exit = attend() { return exit }
+      do throws(Fault) {
+        let block = try currentBlock()
+        if traceBlock != nil { traceBlock?(cpu.cs.pointee.base &+ cpu.pointee.eip) }
+        execute(block)
+      } catch {
+        deliver(error)
+      }
+    }
+  }
+
+  // MARK: Blocks
+
+  /// The block at CS:EIP.
+  /// - Throws: the fault of fetching it.
+  @inline(__always)
+  private func currentBlock() throws(Fault) -> BlockPointer {
+    let linear = cpu.cs.pointee.base &+ cpu.pointee.eip
+    if let page = cpu.cachedCodePage(linear), keepsBlocks,
+      let block = cache.find(page | linear & 0xFFF, codeSize: UInt32(cpu.pointee.codeSize)),
+      block.pointee.secondPage == Block.noPage
+    {
+      return block
+    }
+    return try findOrBuild(linear)
+  }
+
+  @inline(never)
+  private func findOrBuild(_ linear: UInt32) throws(Fault) -> BlockPointer {
+    if cpu.pointee.eip > cpu.cs.pointee.limit { throw .generalProtection() }
+    let physical = UInt32(truncatingIfNeeded: try cpu.translateFetch(linear))
+    if let block = cache.find(physical, codeSize: UInt32(cpu.pointee.codeSize)), keepsBlocks {
+      if block.pointee.secondPage == Block.noPage { return block }
+      // The second page may have been mapped elsewhere since.
+      let next = (linear & 0xFFFF_F000) &+ 0x1000
+      let second = UInt32(truncatingIfNeeded: try cpu.translateFetch(next))
+      if second == block.pointee.secondPage { return block }
+    }
+    return try builder.build(cpu, linear: linear, physical: physical, cache: cache)
+  }
+
+  @inline(__always)
+  private func execute(_ block: BlockPointer) {
+    let end = UInt64(cpu.pointee.eip) &+ UInt64(block.pointee.length)
+    let lastStart = cpu.pointee.cycles &+ UInt64(block.pointee.cyclesBeforeLast)
+    var op = block.pointee.ops
+    let wasUser = cpu.pointee.cpl == 3
+    let startCycles = cpu.pointee.cycles
+    history.record(cpu.cs.pointee.base &+ cpu.pointee.eip)
+    var leave: UInt32 = 0
+    if lastStart < cpu.pointee.deadline, end <= UInt64(cpu.cs.pointee.limit) &+ 1, !single {
+      while true {
+        cpu.pointee.op = op
+        leave = op.pointee.handler(cpu, op)
+        if leave != 0 { break }
+        op += 1
+      }
+    } else {
+      (op, leave) = executeCarefully(block)
+    }
+    retire(op, leave, wasUser: wasUser, startCycles: startCycles)
+  }
+
+  /// Executes up to the deadline, the end of CS or, in single mode, one instruction.
+  @inline(never)
+  private func executeCarefully(_ block: BlockPointer) -> (Op, UInt32) {
+    var op = block.pointee.ops
+    let start = cpu.pointee.cycles
+    while true {
+      if start &+ UInt64(op.pointee.cyclesBefore) >= cpu.pointee.deadline {
+        return (op, Leave.restart)
+      }
+      let end = UInt64(cpu.pointee.eip) &+ UInt64(op.pointee.endOffset)
+      if op.pointee.startOffset != op.pointee.endOffset, end > UInt64(cpu.cs.pointee.limit) &+ 1 {
+        return (op, raise(cpu, .generalProtection()))
+      }
+      cpu.pointee.op = op
+      let leave = op.pointee.handler(cpu, op)
+      if leave != 0 { return (op, leave) }
+      if single { return (op, UInt32(STOP_ATTENTION.rawValue)) }
+      op += 1
+    }
+  }
+
+  /// Accounts for the instructions of a block up to `op` and moves EIP unless a branch has.
+  @inline(__always)
+  private func retire(_ op: Op, _ leave: UInt32, wasUser: Bool, startCycles: UInt64) {
+    let o = op.pointee
+    var completed = UInt64(o.index)
+    cpu.pointee.cycles &+= UInt64(o.cyclesBefore)
+    if leave & (Leave.branched | Leave.sequential) != 0 {
+      if leave & Leave.branched != 0 {
+        completed &+= 1
+        cpu.pointee.cycles &+= UInt64(o.cycles)
+      } else {
+        cpu.pointee.eip &+= UInt32(o.startOffset)
+      }
+    } else if leave & (Leave.fault | Leave.restart) == 0 {
+      completed &+= 1
+      cpu.pointee.cycles &+= UInt64(o.cycles)
+      cpu.pointee.eip &+= UInt32(o.endOffset)
+    } else {
+      cpu.pointee.eip &+= UInt32(o.startOffset)
+    }
+    cpu.pointee.op = nil
+    cpu.pointee.instructions &+= completed
+    let cycles = cpu.pointee.cycles &- startCycles
+    if wasUser {
+      cpu.pointee.modes.1.cycles &+= cycles
+      cpu.pointee.modes.1.instructions &+= completed
+    } else {
+      cpu.pointee.modes.0.cycles &+= cycles
+      cpu.pointee.modes.0.instructions &+= completed
+    }
+    if leave & Leave.fault != 0 { deliverPendingFault() }
+    if single { finishSingle(completed: completed != 0) }
+  }
+
+  // MARK: The boundary between instructions
+
+  private func deliver(_ fault: Fault) {
+    _ = raise(cpu, fault)
+    deliverPendingFault()
+  }
+
+  @inline(never)
+  private func deliverPendingFault() {
+    charge(builder.timing.exceptionCycles)
+    cpu.deliverFault()
+  }
+
+  /// Time that belongs to no instruction; at least a cycle, so that endless faults meet the deadline.
+  private func charge(_ cycles: UInt32) {
+    cpu.pointee.cycles &+= UInt64(cycles)
+    if cpu.pointee.cpl == 3 {
+      cpu.pointee.modes.1.cycles &+= UInt64(cycles)
+    } else {
+      cpu.pointee.modes.0.cycles &+= UInt64(cycles)
+    }
+  }
+
+  /// After an instruction that ran alone: the single-step trap of TF as it was before the instruction.
+  private func finishSingle(completed: Bool) {
+    single = false
+    if stepping && completed {
+      cpu.pointee.debugTriggered |= 1 << 14  // DR6.BS
+      cpu.requestAttention()
+    }
+    stepping = false
+  }
+  private var stepping = false
+
+  /// Looks at everything that can happen between two instructions, in the order of SDM vol. 3, table 6-2.
+  @inline(never)
+  private func attend() -> Exit? {
+    let stop = cpu.pointee.stop
+    cpu.pointee.stop = 0
+    if stop & UInt32(STOP_SHUTDOWN.rawValue) != 0 { return .shutdown }
+    if stop & UInt32(STOP_EXIT.rawValue) != 0 {
+      cpu.requestAttention()
+      return .stopped
+    }
+    let shadowed = cpu.pointee.shadow != 0
+    if cpu.pointee.debugTriggered != 0, !shadowed {
+      charge(builder.timing.exceptionCycles)
+      cpu.finishDebugTraps(singleStep: false)
+    }
+    if !shadowed { acceptInterrupt() }
+    if cpu.pointee.halted != 0 {
+      cpu.requestAttention()
+      return .halted
+    }
+    cpu.pointee.shadow = 0
+    let resume = cpu.pointee.eflags & EFLAGS.rf != 0
+    let breakpoints = cpu.codeBreakpointsArmed
+    if breakpoints, !resume, !shadowed, cpu.debugFaultBeforeInstruction() {
+      charge(builder.timing.exceptionCycles)
+      cpu.requestAttention()
+      return nil
+    }
+    cpu.pointee.eflags &= ~EFLAGS.rf
+    stepping = cpu.pointee.eflags & EFLAGS.tf != 0
+    single = stepping || shadowed || resume || breakpoints
+    if single { cpu.requestAttention() }
+    return nil
+  }
+
+  private func acceptInterrupt() {
+    if cpu.pointee.nmiPending != 0, cpu.pointee.nmiBlocked == 0 {
+      cpu.pointee.nmiPending = 0
+      cpu.pointee.nmiBlocked = 1
+      cpu.pointee.halted = 0
+      charge(builder.timing.exceptionCycles)
+      cpu.deliverExternalInterrupt(vector: 2)
+    }
+    if cpu.pointee.interruptLine != 0, cpu.pointee.eflags & EFLAGS.if != 0,
+      let controller = processor.interruptController
+    {
+      cpu.pointee.halted = 0
+      charge(builder.timing.exceptionCycles)
+      cpu.deliverExternalInterrupt(vector: controller.acknowledge())
+    }
+  }
+}
