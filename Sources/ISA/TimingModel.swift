@@ -25,6 +25,9 @@ public enum TimingModel: String, Sendable, CaseIterable {
     return cycles
   }
 
+  /// The charge for delivering an exception or interrupt.
+  public var exceptionCycles: UInt32 { self == .unit ? 1 : 48 }
+
   /// The charge for each iteration of a repeated string instruction, 0 for any other.
   public func cyclesPerIteration(of instruction: Instruction) -> UInt32 {
     guard instruction.isRepeated else { return 0 }

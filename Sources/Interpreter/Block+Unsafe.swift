@@ -170,7 +170,9 @@ final class BlockCache: CodeObserver {
     var bits: UInt64 = 0
     forEachRange(block) { start, end in
       guard start & ~0xFFF == page else { return }
-      for chunk in ((start & 0xFFF) >> 6)...(((end - 1) & 0xFFF) >> 6) { bits |= 1 << UInt64(chunk) }
+      for chunk in ((start & 0xFFF) >> 6)...(((end - 1) & 0xFFF) >> 6) {
+        bits |= 1 << UInt64(chunk)
+      }
     }
     return bits
   }

@@ -116,7 +116,8 @@ struct BlockBuilder {
     ops.append(
       MicroOp(
         handler: handler, instruction: i, cycles: cycles, cyclesBefore: before, startOffset: start,
-        endOffset: start + UInt16(i.length), index: UInt16(ops.count), reserved: 0))
+        endOffset: start + UInt16(i.length), index: UInt16(ops.count),
+        cyclesPerIteration: UInt16(timing.cyclesPerIteration(of: i))))
   }
 
   /// Ends the list with a micro-op that leaves the block.

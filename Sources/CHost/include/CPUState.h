@@ -22,7 +22,7 @@ typedef struct MicroOp {
   uint16_t startOffset;   ///< From the block's first byte to this instruction's.
   uint16_t endOffset;     ///< From the block's first byte to the next instruction's.
   uint16_t index;         ///< Number of instructions before it in its block.
-  uint16_t reserved;
+  uint16_t cyclesPerIteration;  ///< Charged for each iteration of a repeated string instruction.
 } MicroOp;
 
 /// What a handler returns other than 0, and bits of `CPUState.stop`.
