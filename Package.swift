@@ -58,6 +58,7 @@ let package = Package(
       name: "HostOracle",
       dependencies: ["CHostOracle", "CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"],
       swiftSettings: engineSettings),
+    .testTarget(name: "MemoryTests", dependencies: ["Memory", "Bus"]),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(name: "OracleTests", dependencies: ["HostOracle"]),

@@ -1,0 +1,87 @@
+import Bus
+import Testing
+
+@testable import Memory
+
+private final class Recorder: CodeObserver {
+  var writes: [(UInt32, UInt32)] = []
+  func codeWritten(physical: UInt32, length: UInt32) { writes.append((physical, length)) }
+}
+
+@Suite struct PhysicalMemoryTests {
+  @Test func devicesSeeOffsetsAndRequestAttention() throws {
+    let space = TestSpace()
+    let device = RecordingDevice()
+    try space.memory.attach(device, range: 0xA0000...0xBFFFF, name: "vga")
+    space.cpu.pointee.stop = 0
+    #expect(try space.cpu.readLinear(0xB8002, as: UInt16.self) == 0xC3D4)
+    #expect(space.cpu.pointee.stop & UInt32(STOP_ATTENTION.rawValue) != 0)
+    try space.cpu.writeLinear(0xA0001, UInt32(7))
+    #expect(device.reads.count == 1)
+    #expect(device.reads[0] == (0x18002, .word))
+    #expect(device.writes[0] == (1, .dword, 7))
+    #expect(throws: BusError.self) {
+      try space.memory.attach(RecordingDevice(), range: 0xBF000...0xC0FFF, name: "other")
+    }
+    space.memory.detach(at: 0xA0000)
+    space.cpu.flushTLB(includingGlobal: true)
+    #expect(try space.cpu.readLinear(0xA0001, as: UInt32.self) == 0)
+  }
+
+  @Test func romIgnoresWritesAndHolesReadOnes() throws {
+    let space = TestSpace()
+    space.memory.mapROM([1, 2, 3], at: 0xF_0000)
+    space.cpu.flushTLB(includingGlobal: true)
+    try space.cpu.writeLinear(0xF_0000, UInt32(0))
+    #expect(try space.cpu.readLinear(0xF_0000, as: UInt32.self) == 0xFF03_0201)
+    #expect(try space.cpu.readLinear(0x0100_0000, as: UInt32.self) == 0xFFFF_FFFF)
+    try space.cpu.writeLinear(0x0100_0000, UInt32(5))
+    #expect(try space.cpu.readLinear(0xFFFF_FFFE, as: UInt8.self) == 0xFF)
+  }
+
+  @Test func writesToCodePagesAreReportedHoweverTheyAreMade() throws {
+    let space = TestSpace()
+    let recorder = Recorder()
+    space.memory.addCodeObserver(recorder)
+    try space.cpu.writeLinear(0x2000, UInt32(1))  // the fast path is warm
+    #expect(space.memory.markCode(page: 0x2000))
+    #expect(!space.memory.markCode(page: 0x2000))
+    space.cpu.revokeWrites(toPhysicalPage: 0x2000)
+    try space.cpu.writeLinear(0x2010, UInt16(1))
+    try space.cpu.writeLinear(0x1FFE, UInt32(1))
+    space.memory.writeBytes([UInt8](repeating: 9, count: 8192), at: 0x1800)
+    #expect(recorder.writes.map { $0.0 } == [0x2010, 0x2000, 0x2001, 0x2000])
+    #expect(recorder.writes.map { $0.1 } == [2, 1, 1, 4096])
+    space.memory.unmarkCode(page: 0x2000)
+    try space.cpu.writeLinear(0x2010, UInt16(1))
+    #expect(recorder.writes.count == 4)
+  }
+
+  @Test func dataBreakpointsCatchOverlappingAccesses() throws {
+    let space = TestSpace()
+    space.cpu[dr: 0] = 0x3000
+    space.cpu[dr: 7] = 1 | 1 << 16 | 3 << 18  // L0, writes, 4 bytes
+    space.cpu.selectTLB()
+    try space.cpu.writeLinear(0x2FFE, UInt16(1))
+    _ = try space.cpu.readLinear(0x3000, as: UInt32.self)
+    #expect(space.cpu.pointee.debugTriggered == 0)
+    try space.cpu.writeLinear(0x2FFE, UInt32(1))
+    #expect(space.cpu.pointee.debugTriggered == 1)
+  }
+
+  @Test func alignmentIsCheckedForUserAccessesOnly() throws {
+    let space = TestSpace()
+    space.cpu.pointee.cr0 |= 1 << 18
+    space.cpu.pointee.eflags |= 1 << 18
+    space.setUser(true)
+    let cpu = space.cpu
+    #expect(
+      space.fault { () throws(Fault) in _ = try cpu.readLinear(0x3001, as: UInt32.self) }
+        == .alignmentCheck)
+    #expect(
+      space.fault { () throws(Fault) in _ = try cpu.readLinear(0x3004, as: UInt32.self) } == nil)
+    space.setUser(false)
+    #expect(
+      space.fault { () throws(Fault) in _ = try cpu.readLinear(0x3001, as: UInt32.self) } == nil)
+  }
+}
