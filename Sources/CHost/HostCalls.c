@@ -1,5 +1,63 @@
 #define _GNU_SOURCE
-#include <sys/mman.h>
 #include "HostCalls.h"
 
+#include <signal.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <termios.h>
+
 int switchback_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
+static volatile sig_atomic_t caught_signal;
+static struct termios saved_terminal;
+static volatile sig_atomic_t raw_descriptor = -1;
+
+void switchback_restore_terminal(void) {
+  int descriptor = raw_descriptor;
+  if (descriptor < 0) return;
+  raw_descriptor = -1;
+  tcsetattr(descriptor, TCSADRAIN, &saved_terminal);
+}
+
+static void die_of(int number) {
+  switchback_restore_terminal();
+  signal(number, SIG_DFL);
+  raise(number);
+}
+
+static void remember(int number) {
+  if (caught_signal && number != SIGPIPE) die_of(number);
+  if (!caught_signal) caught_signal = number;
+}
+
+static void handle(int number, void (*handler)(int), int flags) {
+  struct sigaction action = {0};
+  action.sa_handler = handler;
+  action.sa_flags = flags;
+  sigaction(number, &action, NULL);
+}
+
+void switchback_catch_signals(void) {
+  // Without SA_RESTART: a wait for input or time ends at once.
+  static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) handle(numbers[i], remember, 0);
+}
+
+int switchback_caught_signal(void) { return caught_signal; }
+
+int switchback_raw_terminal(int descriptor) {
+  if (tcgetattr(descriptor, &saved_terminal) != 0) return -1;
+  static const int faults[] = {SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS, SIGFPE};
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+    handle(faults[i], die_of, SA_RESETHAND | SA_NODEFER);
+  struct termios raw = saved_terminal;
+  cfmakeraw(&raw);
+  // Output keeps its line ends: messages of this process appear between the guest's lines.
+  raw.c_oflag |= OPOST | ONLCR;
+  raw_descriptor = descriptor;
+  if (tcsetattr(descriptor, TCSADRAIN, &raw) != 0) {
+    raw_descriptor = -1;
+    return -1;
+  }
+  return 0;
+}

@@ -56,4 +56,19 @@ public enum HostFile {
 
   /// Deletes the file at `path`; nothing happens if there is none.
   public static func remove(_ path: String) { unlink(path) }
+
+  /// Finds out whether `write` could work, without creating or changing anything.
+  public static func checkWritable(_ path: String) throws(HostError) {
+    var status = stat()
+    if stat(path, &status) == 0 {
+      guard status.st_mode & S_IFMT != S_IFDIR else {
+        throw HostError("write \(path)", code: EISDIR)
+      }
+      guard access(path, W_OK) == 0 else { throw HostError("write \(path)") }
+      return
+    }
+    guard errno == ENOENT, !path.isEmpty else { throw HostError("write \(path)", code: errno) }
+    let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) }
+    guard access(parent ?? ".", W_OK | X_OK) == 0 else { throw HostError("write \(path)") }
+  }
 }

@@ -1,8 +1,23 @@
-/// Calls of the host's kernel that the Swift overlay of the C library does not offer.
+/// Calls of the host's kernel that the Swift overlay of the C library does not offer, and what must be done
+/// inside signal handlers.
 #ifndef SWITCHBACK_HOSTCALLS_H
 #define SWITCHBACK_HOSTCALLS_H
 
 /// `memfd_create(2)` with MFD_CLOEXEC. Returns a descriptor, or -1 with `errno` set.
 int switchback_memory_file(const char *_Nonnull name);
+
+/// Catches SIGINT, SIGTERM, SIGHUP and SIGPIPE: the first is remembered for a clean stop, a second ends the
+/// process at once.
+void switchback_catch_signals(void);
+
+/// The number of the first signal caught, 0 for none.
+int switchback_caught_signal(void);
+
+/// Puts the terminal at `descriptor` into raw mode until `switchback_restore_terminal`, also when the process
+/// dies of a fault. Returns 0, or -1 when it is not a terminal.
+int switchback_raw_terminal(int descriptor);
+
+/// Undoes `switchback_raw_terminal`; does nothing without it.
+void switchback_restore_terminal(void);
 
 #endif

@@ -1,0 +1,35 @@
+import Roms
+
+/// Chooses the loader by what a kernel file is.
+public enum KernelLoader {
+  /// - Parameters:
+  ///   - name: what to call the file in messages; `initrdName` the RAM disk's path.
+  /// - Throws: `InputError` if the file is no kernel or does not fit.
+  public static func load(
+    kernel: [UInt8], name: String, initrd: [UInt8]?, initrdName: String, commandLine: String,
+    configuration: MachineConfiguration
+  ) throws(InputError) -> BootImage {
+    guard !kernel.isEmpty else { throw InputError(.badData, "\(name): the file is empty") }
+    let memory = MemoryLayoutMap(ramSize: UInt32(configuration.memory))
+    if LinuxLoader.recognizes(kernel) {
+      return try LinuxLoader.load(
+        kernel: kernel, name: name, initrd: initrd, commandLine: commandLine, memory: memory)
+    }
+    guard MultibootLoader.recognizes(kernel) else {
+      throw InputError(
+        .badData, "\(name): neither a Linux kernel image (bzImage) nor a Multiboot 1 kernel")
+    }
+    return try MultibootLoader.load(
+      kernel: kernel, name: name, module: initrd, moduleName: initrdName, commandLine: commandLine,
+      memory: memory)
+  }
+}
+
+extension BootImage {
+  /// The guest that is embedded in the program.
+  public static func demonstration() throws(InputError) -> BootImage {
+    var image = try ROMLoader.load(rom: ROM.demo.image, name: "the embedded demonstration")
+    image.kind = "demo"
+    return image
+  }
+}

@@ -1,0 +1,46 @@
+/// Why a run has ended.
+public enum Ending: Sendable, Equatable {
+  /// The guest switched the machine off.
+  case powerOff
+  /// The guest wrote this value to the debug-exit port.
+  case debugExit(UInt8)
+  /// An exception could not be delivered, with the dump to print.
+  case tripleFault(dump: String)
+  /// The text waited for has appeared.
+  case untilReached
+  case timeLimit
+  case cycleLimit
+  /// The processor is halted and nothing can wake it.
+  case halted
+  /// The user asked for the end on the console.
+  case quit
+  /// The process was sent this signal.
+  case signal(Int32)
+
+  /// The exit status of the process: documented in `docs/command-line.md`.
+  public var status: Int32 {
+    switch self {
+    case .powerOff, .untilReached, .quit: 0
+    case .debugExit(let value): (Int32(value) * 2 + 1) & 255
+    case .tripleFault: 70
+    case .halted: 71
+    case .timeLimit, .cycleLimit: 124
+    case .signal(let number): 128 &+ number
+    }
+  }
+
+  /// The ending as a phrase.
+  public var description: String {
+    switch self {
+    case .powerOff: "power-off"
+    case .debugExit(let value): "debug exit with value \(value)"
+    case .tripleFault: "triple fault"
+    case .untilReached: "the text of --until appeared"
+    case .timeLimit: "time limit"
+    case .cycleLimit: "cycle limit"
+    case .halted: "halted for ever"
+    case .quit: "quit on the console"
+    case .signal(let number): "signal \(number)"
+    }
+  }
+}

@@ -1,0 +1,294 @@
+import Bus
+import CPU
+import Host
+import Interpreter
+import Memory
+import Statistics
+
+/// A whole PC: processor, memory, devices, one engine and the clock that drives them.
+///
+/// The loop: run the engine up to the next event's time, run the events that are due, and when the processor
+/// is halted move the clock to the next event (`--clock cycles`) or wait for it (`--clock host`). Everything
+/// that depends on the host (input, signals, the time limit) is looked at between two runs only, and never
+/// changes what the guest computes.
+public final class Machine {
+  public let configuration: MachineConfiguration
+  public let console: Console
+  public let processor: Processor
+  public let memory: PhysicalMemory
+  public let ports: PortBus
+  public let events: EventQueue
+  let pc: PC
+  let engine: Interpreter
+  private let image: BootImage
+
+  /// Why the run has ended; nil while it goes on.
+  public internal(set) var ending: Ending?
+  private var resetRequested = false
+  private var script: InputScript
+  private var matcher = TextMatcher("")
+  private var escapes = EscapeFilter()
+  private var inputOpen: Bool
+  let tracer: Tracer
+
+  // Measurements.
+  private(set) var hostNanoseconds: UInt64 = 0
+  private(set) var wallNanoseconds: UInt64 = 0
+  private(set) var idleCycles: UInt64 = 0
+  private(set) var catchUpCycles: UInt64 = 0
+  private(set) var entries: UInt64 = 0
+  private(set) var exits: [String: UInt64] = [:]
+  private(set) var resets: UInt64 = 0
+
+  private var pacer: Pacer
+  private var sliceEnd: UInt64 = 0
+  private let sliceCycles: UInt64
+  private var nextHousekeeping: UInt64 = 0
+  private var start: UInt64 = 0
+
+  private var cpu: CPU { processor.cpu }
+
+  /// Builds the machine and loads the image.
+  /// - Throws: `InputError` if the host cannot provide the memory.
+  public init(
+    configuration: MachineConfiguration, image: BootImage, console: Console,
+    script: InputScript = InputScript(), engine engineName: String? = nil
+  ) throws(InputError) {
+    self.configuration = configuration
+    self.console = console
+    self.image = image
+    self.script = script
+    inputOpen = console.readsInput
+    guard let memory = PhysicalMemory(ramSize: UInt32(configuration.memory)) else {
+      throw InputError(
+        .unavailable, "the host has no \(configuration.memory >> 20) MiB of address space to spare")
+    }
+    self.memory = memory
+    ports = PortBus()
+    processor = Processor(memory: memory, ports: ports)
+    let cpu = processor.cpu
+    let frequency = configuration.mhz * 1_000_000
+    events = EventQueue(frequency: frequency, clock: { cpu.now })
+    // Ten milliseconds of virtual time, so that a slice stays short at any frequency.
+    sliceCycles = min(max(frequency / 100, 10_000), 4_000_000)
+    pacer = Pacer(frequency: frequency)
+    tracer = Tracer(kinds: configuration.trace)
+
+    let relay = Relay()
+    do {
+      pc = try PC(
+        processor: processor, memory: memory, ports: ports, events: events,
+        signals: relay.signals(debugExit: configuration.debugExit))
+    } catch { throw InputError(.unavailable, "the machine cannot be wired: \(error)") }
+    engine = try Engines.make(engineName, processor: processor, configuration: configuration)
+    for rom in image.roms { memory.mapROM(rom.bytes, at: rom.address) }
+    relay.machine = self
+    if let text = script.awaited { matcher = TextMatcher(text) }
+    events.deadlineChanged = { [unowned self] in eventsMoved($0) }
+    tracer.attach(to: self)
+    restart()
+  }
+
+  /// Carries what devices ask for to the machine, which does not exist yet when they are wired.
+  private final class Relay {
+    weak var machine: Machine?
+
+    func signals(debugExit: Bool) -> PC.Signals {
+      PC.Signals(
+        serialOutput: { [self] byte in
+          machine?.console.writeSerial(byte)
+          machine?.watch(byte)
+        },
+        debugOutput: { [self] byte in
+          machine?.console.writeDebug(byte)
+          machine?.watch(byte)
+        },
+        powerOff: { [self] in machine?.end(.powerOff) },
+        reset: { [self] in machine?.requestReset() },
+        debugExit: debugExit ? { [self] in machine?.end(.debugExit($0)) } : nil)
+    }
+  }
+
+  // MARK: Starting over
+
+  /// Resets everything and loads the image again, as after power-on.
+  private func restart() {
+    resetRequested = false
+    pc.reset()
+    processor.setA20(true)
+    processor.reset()
+    for segment in image.segments { memory.writeBytes(segment.bytes, at: segment.address) }
+    if case .flat(let entry) = image.entry { cpu.start(at: entry) }
+  }
+
+  private func requestReset() {
+    resetRequested = true
+    stopEngine()
+  }
+
+  /// Ends the run at the next instruction boundary; the first reason counts.
+  public func end(_ reason: Ending) {
+    if ending == nil { ending = reason }
+    stopEngine()
+  }
+
+  private func stopEngine() { cpu.pointee.stop |= UInt32(STOP_EXIT.rawValue) }
+
+  // MARK: The loop
+
+  /// Runs until there is a reason to end.
+  public func run() -> Ending {
+    start = HostClock.nanoseconds
+    pacer.begin(cycles: cpu.pointee.cycles, nanoseconds: start)
+    sliceEnd = cpu.pointee.cycles &+ sliceCycles
+    while ending == nil { step() }
+    console.flush()
+    wallNanoseconds &+= HostClock.nanoseconds &- start
+    return ending ?? .quit
+  }
+
+  private func step() {
+    setDeadline(events.nextTime)
+    let before = HostClock.nanoseconds
+    let exit = engine.run()
+    let after = HostClock.nanoseconds
+    hostNanoseconds &+= after &- before
+    entries &+= 1
+    exits["\(exit)", default: 0] += 1
+    if cpu.pointee.cycles >= events.nextTime { events.runDue() }
+    switch exit {
+    case .deadline, .stopped: break
+    case .halted: if ending == nil && !resetRequested { idle() }
+    case .shutdown: end(.tripleFault(dump: dump()))
+    }
+    if cpu.pointee.cycles >= sliceEnd { endSlice() }
+    if after >= nextHousekeeping {
+      nextHousekeeping = after &+ 5_000_000
+      attendToHost()
+    }
+    if let limit = configuration.cycleLimit, cpu.pointee.cycles >= limit { end(.cycleLimit) }
+    if resetRequested && ending == nil {
+      resets &+= 1
+      restart()
+    }
+  }
+
+  private func setDeadline(_ eventTime: UInt64) {
+    cpu.pointee.deadline = min(eventTime, sliceEnd, configuration.cycleLimit ?? .max)
+  }
+
+  /// An event was scheduled or cancelled, perhaps by a device in the middle of a run.
+  private func eventsMoved(_ first: UInt64) {
+    setDeadline(first)
+    cpu.requestAttention()
+  }
+
+  private func endSlice() {
+    let now = cpu.pointee.cycles
+    sliceEnd = now &+ sliceCycles
+    if configuration.clock == .host {
+      switch pacer.lag(cycles: now, nanoseconds: HostClock.nanoseconds) {
+      case .behind(let cycles):
+        cpu.pointee.cycles &+= cycles
+        catchUpCycles &+= cycles
+      case .ahead(let nanoseconds):
+        waitForInput(nanoseconds: nanoseconds)
+      case .none: break
+      }
+      // A short slice keeps the clock close to the host's.
+      sliceEnd = cpu.pointee.cycles &+ max(sliceCycles / 10, 1000)
+    }
+    watchScreen()
+  }
+
+  // MARK: Idle
+
+  /// The processor is halted: lets time pass up to the next event.
+  private func idle() {
+    guard cpu.pointee.eflags & EFLAGS.if != 0 else { return end(.halted) }
+    watchScreen()
+    if let text = script.toType {
+      type(text)
+      if script.advance() { return end(.untilReached) }
+      matcher = TextMatcher(script.awaited ?? "")
+      return
+    }
+    let now = cpu.pointee.cycles
+    let target = min(events.nextTime, configuration.cycleLimit ?? .max)
+    guard target > now else { return }
+    if configuration.clock == .host || target == .max {
+      guard target < .max || inputOpen else { return end(.halted) }
+      console.flush()
+      let deadline = target == .max ? nil : pacer.nanoseconds(ofCycle: target)
+      let current = HostClock.nanoseconds
+      // Wake up now and then to look at signals and limits.
+      let wait = min(deadline.map { $0 > current ? $0 - current : 0 } ?? .max, 50_000_000)
+      if wait > 0 { waitForInput(nanoseconds: wait) }
+      let reached = min(target, pacer.cycle(atNanoseconds: HostClock.nanoseconds))
+      guard reached > now, configuration.clock == .host else { return }
+      idleCycles &+= reached - now
+      cpu.pointee.cycles = reached
+    } else {
+      idleCycles &+= target - now
+      cpu.pointee.cycles = target
+    }
+    if cpu.pointee.cycles >= events.nextTime { events.runDue() }
+  }
+
+  // MARK: The host's side
+
+  private func attendToHost() {
+    console.flush()
+    if let signal = HostSignals.caught { end(.signal(signal)) }
+    if let limit = configuration.timeLimit,
+      Double(HostClock.nanoseconds &- start) >= limit * 1e9
+    {
+      end(.timeLimit)
+    }
+    waitForInput(nanoseconds: 0)
+  }
+
+  /// Sleeps, but takes input as soon as there is some.
+  private func waitForInput(nanoseconds: UInt64) {
+    guard inputOpen, pc.serial1.pendingInput < 4096 else {
+      if nanoseconds > 0 { HostClock.sleep(until: HostClock.nanoseconds &+ nanoseconds) }
+      return
+    }
+    let milliseconds = Int32(min((nanoseconds &+ 999_999) / 1_000_000, 1000))
+    switch HostInput.read(limit: 1024, milliseconds: milliseconds) {
+    case .nothing: break
+    case .end: inputOpen = false
+    case .bytes(let bytes):
+      let (forGuest, quit) = escapes.filter(bytes)
+      pc.serial1.receive(forGuest)
+      if quit { end(.quit) }
+    }
+  }
+
+  private func type(_ text: String) {
+    // The Enter key sends a carriage return.
+    pc.serial1.receive(text.utf8.map { $0 == 10 ? 13 : $0 })
+  }
+
+  /// Looks for the awaited text in what the guest prints.
+  private func watch(_ byte: UInt8) {
+    guard script.awaited != nil else { return }
+    matcher.feed(byte)
+    if matcher.found { awaitedTextAppeared() }
+  }
+
+  private func watchScreen() {
+    guard let text = script.awaited, ending == nil else { return }
+    if TextMatcher.contains(text, in: pc.screenText) { awaitedTextAppeared() }
+  }
+
+  private func awaitedTextAppeared() {
+    if script.advance() { return end(.untilReached) }
+    matcher = TextMatcher(script.awaited ?? "")
+  }
+}
+
+extension Machine {
+  /// Sends the trace to a file instead of standard error.
+  public func traceTo(path: String) throws(HostError) { tracer.output = try HostOutput(path: path) }
+}

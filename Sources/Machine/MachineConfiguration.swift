@@ -1,0 +1,42 @@
+import ISA
+
+/// What a machine is made of and how long it runs.
+public struct MachineConfiguration: Sendable, Equatable {
+  /// What virtual time follows.
+  public enum Clock: String, Sendable, CaseIterable {
+    /// The host's monotonic clock; idle sleeps.
+    case host
+    /// The counted cycles; idle is skipped and every run is the same.
+    case cycles
+  }
+
+  /// What the readable trace shows.
+  public enum TraceKind: String, Sendable, CaseIterable {
+    case blocks, switches, irq, io, faults
+  }
+
+  /// RAM in bytes: `smallestMemory`...`largestMemory`, a multiple of 1 MiB.
+  public var memory: UInt64 = 256 << 20
+  public var clock = Clock.cycles
+  /// Guest cycles per microsecond of virtual time.
+  public var mhz: UInt64 = MachineConfiguration.defaultMHz
+  /// What instructions are charged.
+  public var timing: TimingModel = .pentium
+  /// Whether port F4h ends the run.
+  public var debugExit = false
+  /// Wall seconds after which the run ends, if limited.
+  public var timeLimit: Double?
+  /// Guest cycles after which the run ends, if limited.
+  public var cycleLimit: UInt64?
+  /// The run ends well as soon as this has appeared on the serial line, port E9h or the text screen.
+  public var until: String?
+  public var trace: Set<TraceKind> = []
+  /// Whether decoded blocks are kept; off, every instruction is decoded when it is executed.
+  public var cachesBlocks = true
+
+  public static let smallestMemory: UInt64 = 64 << 20
+  public static let largestMemory: UInt64 = 3 << 30
+  public static let defaultMHz: UInt64 = 200
+
+  public init() {}
+}

@@ -1,0 +1,47 @@
+import CPU
+import Host
+import Statistics
+
+extension Machine {
+  /// What the run did so far.
+  /// - Parameter hashesState: whether to compute the digest of all RAM, which takes a moment.
+  public func report(boot: String, hashesState: Bool) -> Report {
+    let host = HostInfo.current
+    let state = processor.cpu.pointee
+    var report = Report(
+      host: .init(cpu: host.cpu, kernel: host.kernel, cores: host.cores),
+      guest: .init(
+        memory: configuration.memory, boot: boot, clock: configuration.clock.rawValue,
+        mhz: configuration.mhz, timing: configuration.timing.rawValue))
+    report.ending = ending?.description ?? "running"
+    report.status = ending?.status ?? 0
+    report.wallSeconds = Double(wallNanoseconds) / 1e9
+    report.virtualSeconds = Double(state.cycles) / (Double(configuration.mhz) * 1e6)
+    report.instructions = state.instructions
+    report.cycles = state.cycles
+    report.user = .init(cycles: state.modes.1.cycles, instructions: state.modes.1.instructions)
+    report.kernel = .init(cycles: state.modes.0.cycles, instructions: state.modes.0.instructions)
+    report.idleCycles = idleCycles
+    report.catchUpCycles = catchUpCycles
+    report.engines = [
+      .init(
+        name: engine.name, instructions: state.instructions,
+        cycles: state.modes.0.cycles &+ state.modes.1.cycles,
+        hostSeconds: Double(hostNanoseconds) / 1e9, entries: entries, exits: exits)
+    ]
+    report.memory = [("resets", resets)]
+    var devices: [String: Report.Device] = [:]
+    for (name, count) in ports.counts {
+      devices[name, default: .init()].reads += count.reads
+      devices[name, default: .init()].writes += count.writes
+    }
+    for (name, count) in memory.deviceCounts {
+      devices[name, default: .init()].reads += count.reads
+      devices[name, default: .init()].writes += count.writes
+    }
+    for (name, count) in pc.interruptCounts { devices[name, default: .init()].irqs += count }
+    report.devices = devices
+    if hashesState { report.stateHash = hexadecimal(stateHash) }
+    return report
+  }
+}

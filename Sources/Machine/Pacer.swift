@@ -1,0 +1,61 @@
+/// Relates guest cycles to the host's monotonic clock for `--clock host`.
+struct Pacer {
+  /// How the virtual clock stands against the host's.
+  enum Lag: Equatable {
+    case none
+    /// Guest cycles to skip.
+    case behind(UInt64)
+    /// Host nanoseconds to wait.
+    case ahead(UInt64)
+  }
+
+  private let frequency: UInt64
+  private var originCycles: UInt64 = 0
+  private var originNanoseconds: UInt64 = 0
+
+  /// More than this much behind, the process was stopped or the host asleep: the guest is not told.
+  private static let largestJump: UInt64 = 1_000_000_000
+  /// Waits shorter than this are not worth a system call.
+  private static let smallestWait: UInt64 = 1_000_000
+
+  /// - Parameter frequency: guest cycles a second.
+  init(frequency: UInt64) { self.frequency = max(frequency, 1) }
+
+  mutating func begin(cycles: UInt64, nanoseconds: UInt64) {
+    originCycles = cycles
+    originNanoseconds = nanoseconds
+  }
+
+  /// Where the virtual clock should be at a host time.
+  func cycle(atNanoseconds nanoseconds: UInt64) -> UInt64 {
+    guard nanoseconds > originNanoseconds else { return originCycles }
+    return originCycles
+      &+ Self.scale(nanoseconds - originNanoseconds, by: frequency, over: 1_000_000_000)
+  }
+
+  /// The host time at which the virtual clock should reach a cycle.
+  func nanoseconds(ofCycle cycle: UInt64) -> UInt64 {
+    guard cycle > originCycles else { return originNanoseconds }
+    return originNanoseconds
+      &+ Self.scale(cycle - originCycles, by: 1_000_000_000, over: frequency)
+  }
+
+  mutating func lag(cycles: UInt64, nanoseconds: UInt64) -> Lag {
+    let due = cycle(atNanoseconds: nanoseconds)
+    if due > cycles {
+      if Self.scale(due - cycles, by: 1_000_000_000, over: frequency) > Self.largestJump {
+        begin(cycles: cycles, nanoseconds: nanoseconds)
+        return .none
+      }
+      return .behind(due - cycles)
+    }
+    let wait = Self.scale(cycles - due, by: 1_000_000_000, over: frequency)
+    return wait >= Self.smallestWait ? .ahead(wait) : .none
+  }
+
+  private static func scale(_ value: UInt64, by factor: UInt64, over divisor: UInt64) -> UInt64 {
+    let (high, low) = value.multipliedFullWidth(by: factor)
+    guard high < divisor else { return .max }
+    return divisor.dividingFullWidth((high, low)).quotient
+  }
+}

@@ -1,0 +1,86 @@
+import CPU
+import Memory
+
+/// A 64-bit digest for telling machine states apart; not for secrets.
+struct StateHasher {
+  private(set) var value: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+  mutating func combine(_ word: UInt64) {
+    value = (value ^ word) &* 0xD6E8_FEB8_6659_FD93
+    value ^= value >> 32
+  }
+
+  mutating func combine(_ words: UInt32...) {
+    for word in words { combine(UInt64(word)) }
+  }
+
+  mutating func combine(bytes: UnsafeRawBufferPointer) {
+    var offset = 0
+    while offset + 8 <= bytes.count {
+      combine(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+      offset += 8
+    }
+    while offset < bytes.count {
+      combine(UInt64(bytes[offset]))
+      offset += 1
+    }
+  }
+}
+
+extension Machine {
+  /// A digest of the processor's architectural state, the clock and all RAM. Equal runs give equal digests.
+  public var stateHash: UInt64 {
+    var hasher = StateHasher()
+    hashProcessor(into: &hasher)
+    // Four lanes, so that the host's multiplier is kept busy: RAM is large.
+    let words = UnsafeRawBufferPointer(start: memory.ram, count: Int(memory.ramSize))
+      .assumingMemoryBound(to: UInt64.self)
+    var lanes = (1 as UInt64, 2 as UInt64, 3 as UInt64, 4 as UInt64)
+    let factor: UInt64 = 0xD6E8_FEB8_6659_FD93
+    for index in stride(from: 0, to: words.count, by: 4) {
+      lanes.0 = (lanes.0 ^ words[index]) &* factor
+      lanes.1 = (lanes.1 ^ words[index &+ 1]) &* factor
+      lanes.2 = (lanes.2 ^ words[index &+ 2]) &* factor
+      lanes.3 = (lanes.3 ^ words[index &+ 3]) &* factor
+      if index & 0xFFF == 0 {
+        // A product alone never carries downwards.
+        lanes = (
+          lanes.1 ^ lanes.0 >> 29, lanes.2 ^ lanes.1 >> 31, lanes.3 ^ lanes.2 >> 33,
+          lanes.0 ^ lanes.3 >> 35
+        )
+      }
+    }
+    for lane in [lanes.0, lanes.1, lanes.2, lanes.3] { hasher.combine(lane) }
+    return hasher.value
+  }
+
+  /// A digest of the processor's architectural state and the clock alone.
+  public var processorHash: UInt64 {
+    var hasher = StateHasher()
+    hashProcessor(into: &hasher)
+    return hasher.value
+  }
+
+  private func hashProcessor(into hasher: inout StateHasher) {
+    let cpu = processor.cpu
+    for number in 0..<8 as Range<UInt8> { hasher.combine(cpu[gpr: number]) }
+    for number in 0..<6 as Range<UInt8> { hash(cpu.segment(number).pointee, into: &hasher) }
+    let state = cpu.pointee
+    hash(state.ldtr, into: &hasher)
+    hash(state.tr, into: &hasher)
+    hasher.combine(state.eip, cpu.eflags, state.cr0, state.cr2, state.cr3, state.cr4)
+    hasher.combine(state.gdtr.base, state.gdtr.limit, state.idtr.base, state.idtr.limit)
+    for number in 0..<8 { hasher.combine(cpu[dr: number]) }
+    hasher.combine(state.sysenterCS, state.sysenterESP, state.sysenterEIP, state.a20Mask)
+    hasher.combine(UInt32(state.halted), UInt32(state.shadow), UInt32(state.cpl))
+    hasher.combine(state.efer)
+    hasher.combine(state.cycles)
+    hasher.combine(state.instructions)
+    hasher.combine(state.tscOffset)
+    withUnsafeBytes(of: state.fpu) { hasher.combine(bytes: $0) }
+  }
+
+  private func hash(_ segment: SegmentRegister, into hasher: inout StateHasher) {
+    hasher.combine(UInt32(segment.selector), segment.base, segment.limit, segment.access)
+  }
+}

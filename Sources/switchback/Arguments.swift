@@ -1,0 +1,140 @@
+import ArgumentParser
+import Host
+import ISA
+import Machine
+
+/// Parsers of option values. Each throws a `ValidationError` that says what would be right; the argument
+/// parser adds the option's name.
+enum Arguments {
+  /// A size of memory: a number of MiB, or with a suffix K, M or G.
+  static func size(_ text: String) throws -> UInt64 {
+    let scales: [Character: UInt64] = [
+      "k": 1 << 10, "K": 1 << 10, "m": 1 << 20, "M": 1 << 20, "g": 1 << 30, "G": 1 << 30,
+    ]
+    let scale = text.last.flatMap { scales[$0] }
+    guard let number = UInt64(scale == nil ? text[...] : text.dropLast()), text.first != "+" else {
+      throw ValidationError("a size is a number with K, M or G, such as 256M")
+    }
+    let (bytes, overflow) = number.multipliedReportingOverflow(by: scale ?? 1 << 20)
+    return overflow ? .max : bytes
+  }
+
+  /// Guest memory within the machine's bounds.
+  static func memory(_ text: String) throws -> UInt64 {
+    let bytes = try size(text)
+    guard bytes >= MachineConfiguration.smallestMemory,
+      bytes <= MachineConfiguration.largestMemory
+    else { throw ValidationError("memory must be between 64M and 3G") }
+    guard bytes % (1 << 20) == 0 else {
+      throw ValidationError("memory must be a whole number of MiB")
+    }
+    return bytes
+  }
+
+  static func seconds(_ text: String) throws -> Double {
+    guard let value = Double(text), value.isFinite, value > 0, value <= 1e9 else {
+      throw ValidationError("a time limit is a positive number of seconds")
+    }
+    return value
+  }
+
+  static func cycles(_ text: String) throws -> UInt64 {
+    guard let value = UInt64(text), value > 0 else {
+      throw ValidationError("a positive whole number is needed")
+    }
+    return value
+  }
+
+  static func mhz(_ text: String) throws -> UInt64 {
+    guard let value = UInt64(text), (1...10_000).contains(value) else {
+      throw ValidationError("a whole number from 1 to 10000 is needed")
+    }
+    return value
+  }
+
+  static func choice<Value: RawRepresentable & CaseIterable>(_: Value.Type, _ text: String) throws
+    -> Value where Value.RawValue == String
+  {
+    guard let value = Value(rawValue: text) else {
+      throw ValidationError(
+        "use " + Value.allCases.map(\.rawValue).joined(separator: " or "))
+    }
+    return value
+  }
+
+  /// A timing model by its full name, or without the version at the end.
+  static func timing(_ text: String) throws -> TimingModel {
+    let named = TimingModel.allCases.first {
+      $0.rawValue == text || $0.rawValue.hasPrefix(text + "-")
+    }
+    guard let named else { return try choice(TimingModel.self, text) }
+    return named
+  }
+
+  static func engine(_ text: String) throws -> String {
+    do { try Engines.check(text) } catch { throw ValidationError(error.message.replacing("--engine: ", with: "")) }
+    return text
+  }
+
+  static func traces(_ text: String) throws -> Set<MachineConfiguration.TraceKind> {
+    Set(
+      try text.split(separator: ",", omittingEmptySubsequences: false).map {
+        guard let kind = MachineConfiguration.TraceKind(rawValue: String($0)) else {
+          throw ValidationError(
+            "'\($0)' is not one of "
+              + MachineConfiguration.TraceKind.allCases.map(\.rawValue).joined(separator: ","))
+        }
+        return kind
+      })
+  }
+
+  /// `stdio`, `none` or `file:PATH`.
+  static func destination(_ text: String) throws -> Console.Destination {
+    if text == "stdio" { return .standardOutput }
+    if text == "none" { return .none }
+    if text.hasPrefix("file:"), text.count > 5 { return .file(String(text.dropFirst(5))) }
+    throw ValidationError("use stdio, none or file:PATH")
+  }
+
+  static func typed(_ text: String) throws -> String {
+    guard let result = InputScript.unescape(text) else {
+      throw ValidationError("unknown escape; there are \\n \\r \\t \\e \\\\ \\xHH")
+    }
+    return result
+  }
+
+  static func display(_ text: String) throws -> String {
+    if text == "window" {
+      throw ValidationError("this build has no window; use --display none")
+    }
+    guard text == "none" else { throw ValidationError("use window or none") }
+    return text
+  }
+}
+
+/// Reads and checks the files that a command names.
+enum Files {
+  /// The largest input file, in bytes.
+  private static let limit = 2 << 30
+
+  /// - Throws: `InputError.noInput` naming the option and the file.
+  static func read(_ path: String, option: String) throws(InputError) -> [UInt8] {
+    do throws(HostError) {
+      return try HostFile.contents(of: path, limit: limit)
+    } catch { throw InputError(.noInput, "\(option): \(error)") }
+  }
+
+  /// Checks that a file can be written, without touching it.
+  /// - Throws: `InputError.cannotCreate`.
+  static func checkWritable(_ path: String, option: String) throws(InputError) {
+    do throws(HostError) {
+      try HostFile.checkWritable(path)
+    } catch { throw InputError(.cannotCreate, "\(option): \(error)") }
+  }
+
+  static func write(_ text: String, to path: String, option: String) throws(InputError) {
+    do throws(HostError) {
+      try HostFile.write(Array(text.utf8), to: path)
+    } catch { throw InputError(.cannotCreate, "\(option): \(error)") }
+  }
+}

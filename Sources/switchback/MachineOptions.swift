@@ -1,0 +1,106 @@
+import ArgumentParser
+import Host
+import ISA
+import Machine
+import Synchronization
+
+/// The options that say what machine to build and what to boot; shared by `run` and `lockstep`.
+struct MachineOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("m"), .long],
+    help: ArgumentHelp("Guest RAM, 64M to 3G (256M).", valueName: "size"),
+    transform: Arguments.memory)
+  var memory: UInt64 = 256 << 20
+
+  @Option(
+    help: ArgumentHelp(
+      "Boot a Linux bzImage or a Multiboot 1 kernel.", valueName: "file"))
+  var kernel: String?
+
+  @Option(
+    help: ArgumentHelp("Initial RAM disk, or the Multiboot module.", valueName: "file"))
+  var initrd: String?
+
+  @Option(help: ArgumentHelp("The kernel's command line.", valueName: "text"))
+  var append: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Start a bare ROM image at the reset vector.", valueName: "file"))
+  var rom: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What virtual time follows: 'cycles' (counted, deterministic) or 'host' (wall time).",
+      valueName: "clock"),
+    transform: { try Arguments.choice(MachineConfiguration.Clock.self, $0) })
+  var clock = MachineConfiguration.Clock.cycles
+
+  @Option(
+    help: ArgumentHelp(
+      "Guest cycles per microsecond (\(MachineConfiguration.defaultMHz)).", valueName: "n"),
+    transform: Arguments.mhz)
+  var mhz: UInt64 = MachineConfiguration.defaultMHz
+
+  @Option(
+    help: ArgumentHelp(
+      "What instructions cost: \(TimingModel.allCases.map(\.rawValue).joined(separator: ", ")).",
+      valueName: "model"),
+    transform: Arguments.timing)
+  var timing = MachineConfiguration().timing
+
+  @Option(
+    help: ArgumentHelp("End with status 124 after this many guest cycles.", valueName: "n"),
+    transform: Arguments.cycles)
+  var cycleLimit: UInt64?
+
+  @Flag(help: "Let a write of V to port F4h end the run with status (V*2+1) & 255.")
+  var debugExit = false
+
+  func validate() throws {
+    guard kernel == nil || rom == nil else {
+      throw ValidationError("--kernel and --rom exclude each other")
+    }
+    guard kernel != nil || initrd == nil else { throw ValidationError("--initrd needs --kernel") }
+    guard kernel != nil || append == nil else { throw ValidationError("--append needs --kernel") }
+  }
+
+  /// The machine that the options describe.
+  var configuration: MachineConfiguration {
+    var result = MachineConfiguration()
+    result.memory = memory
+    result.clock = clock
+    result.mhz = mhz
+    result.timing = timing
+    result.cycleLimit = cycleLimit
+    result.debugExit = debugExit
+    return result
+  }
+
+  /// Reads the files and prepares what to boot.
+  func bootImage() throws(InputError) -> BootImage {
+    if let rom {
+      return try ROMLoader.load(rom: Files.read(rom, option: "--rom"), name: "--rom: \(rom)")
+    }
+    guard let kernel else { return try BootImage.demonstration() }
+    let bytes = try Files.read(kernel, option: "--kernel")
+    var disk: [UInt8]?
+    if let initrd { disk = try Files.read(initrd, option: "--initrd") }
+    return try KernelLoader.load(
+      kernel: bytes, name: "--kernel: \(kernel)", initrd: disk, initrdName: initrd ?? "",
+      commandLine: append ?? "", configuration: configuration)
+  }
+}
+
+/// One `--until` or `--type` of the command line with its place among them: the two kinds of options form one
+/// script, and the argument parser keeps the order only within each kind.
+struct ScriptStep: Sendable {
+  private static let counter = Atomic<Int>(0)
+  let place: Int
+  let step: InputScript.Step
+
+  init(_ step: InputScript.Step) {
+    place = Self.counter.add(1, ordering: .relaxed).newValue
+    self.step = step
+  }
+}

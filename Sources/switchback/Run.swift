@@ -1,0 +1,141 @@
+import ArgumentParser
+import Host
+import Machine
+import Statistics
+
+/// `switchback run`: boots a machine.
+struct Run: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Boot a machine.",
+    discussion: """
+      Examples:
+        switchback run
+        switchback run --kernel guests/vmlinuz-686 --initrd initrd --append console=ttyS0 \\
+          --serial stdio --clock host
+        switchback run --rom test.bin --debug-exit --time-limit 10
+
+      On the console Ctrl-A x ends the run. Exit status: 0 after power-off or when the text of the \
+      last --until has appeared, (V*2+1)&255 after a debug exit, 70 after a triple fault, 71 when \
+      the processor halts for ever, 124 at a limit, 64/65/66/73 for bad input.
+      """)
+
+  @OptionGroup var machine: MachineOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The engine (\(Engines.available.joined(separator: ", "))).", valueName: "name"),
+    transform: Arguments.engine)
+  var engine: String?
+
+  @Option(
+    help: ArgumentHelp("'none'; this build has no window.", valueName: "kind"),
+    transform: Arguments.display)
+  var display = "none"
+
+  @Option(
+    help: ArgumentHelp(
+      "COM1: stdio, file:PATH or none (stdio).", valueName: "where"),
+    transform: Arguments.destination)
+  var serial: Console.Destination = .standardOutput
+
+  @Option(
+    help: ArgumentHelp("Port E9h: stdio, file:PATH or none (none).", valueName: "where"),
+    transform: Arguments.destination)
+  var debugcon: Console.Destination = .none
+
+  @Flag(name: .customLong("stats"), help: "Print the report to standard error at the end.")
+  var printsReport = false
+
+  @Option(
+    name: .customLong("stats-file"),
+    help: ArgumentHelp(
+      "Write the report to a file: JSON if it ends in .json, else the table. "
+        + "'--stats PATH' is the same.", valueName: "path"))
+  var statsPath: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Wait for TEXT on the serial line, port E9h or the screen; as the last step, end with "
+        + "status 0 when it has appeared. With --type a script, in the given order.",
+      valueName: "text"),
+    transform: {
+      guard !$0.isEmpty else { throw ValidationError("the text is empty") }
+      return ScriptStep(.waitFor($0))
+    })
+  var until: [ScriptStep] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Type TEXT once the guest waits; \\n is the Enter key.", valueName: "text"),
+    transform: { ScriptStep(.type(try Arguments.typed($0))) })
+  var type: [ScriptStep] = []
+
+  @Option(
+    help: ArgumentHelp("End with status 124 after this many seconds.", valueName: "sec"),
+    transform: Arguments.seconds)
+  var timeLimit: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Trace to standard error: a list of blocks, switches, irq, io, faults.",
+      valueName: "kinds"),
+    transform: Arguments.traces)
+  var trace: Set<MachineConfiguration.TraceKind> = []
+
+  @Option(help: ArgumentHelp("Write the trace to a file.", valueName: "path"))
+  var traceFile: String?
+
+  func run() throws {
+    let image = try machine.bootImage()
+    for (path, option) in [(statsPath, "--stats"), (traceFile, "--trace-file")] {
+      if let path { try Files.checkWritable(path, option: option) }
+    }
+    for (destination, option) in [(serial, "--serial"), (debugcon, "--debugcon")] {
+      if case .file(let path) = destination { try Files.checkWritable(path, option: option) }
+    }
+    var configuration = machine.configuration
+    configuration.timeLimit = timeLimit
+    configuration.trace = trace
+    let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
+
+    HostSignals.catchAll()
+    let usesInput = serial == .standardOutput
+    let console: Console
+    do {
+      console = try Console(serial: serial, debug: debugcon, readsInput: usesInput)
+    } catch { throw InputError(.cannotCreate, "\(error)") }
+    let pc = try Machine(
+      configuration: configuration, image: image, console: console, script: script,
+      engine: engine)
+    if let traceFile {
+      do { try pc.traceTo(path: traceFile) } catch {
+        throw InputError(.cannotCreate, "--trace-file: \(error)")
+      }
+    }
+    let terminal = usesInput ? RawTerminal() : nil
+    let ending = pc.run()
+    _ = consume terminal
+
+    try explain(ending)
+    if printsReport || statsPath != nil {
+      let report = pc.report(boot: image.kind, hashesState: true)
+      if printsReport { writeToStandardError(report.table) }
+      if let statsPath {
+        let text = statsPath.hasSuffix(".json") ? report.json.text : report.table
+        try Files.write(text, to: statsPath, option: "--stats")
+      }
+    }
+    throw ExitCode(ending.status)
+  }
+
+  /// Says why the run ended where that is not what the user asked for.
+  private func explain(_ ending: Ending) throws {
+    switch ending {
+    case .tripleFault(let dump):
+      writeToStandardError("switchback: triple fault\n" + dump)
+    case .halted, .timeLimit, .cycleLimit:
+      Switchback.complain("the run ended: \(ending.description)")
+    case .powerOff, .debugExit, .untilReached, .quit, .signal: break
+    }
+  }
+}
