@@ -5,6 +5,9 @@ public enum HostClock {
   /// Nanoseconds since an arbitrary point, never going back.
   public static var nanoseconds: UInt64 { read(CLOCK_MONOTONIC) }
 
+  /// The date, in seconds since 1970-01-01 00:00 UTC.
+  public static var secondsSince1970: Int64 { Int64(read(CLOCK_REALTIME) / 1_000_000_000) }
+
   /// Nanoseconds of CPU time that this thread has used.
   public static var threadNanoseconds: UInt64 { read(CLOCK_THREAD_CPUTIME_ID) }
 

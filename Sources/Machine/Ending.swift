@@ -2,7 +2,7 @@
 public enum Ending: Sendable, Equatable {
   /// The guest switched the machine off.
   case powerOff
-  /// The guest wrote this value to the debug-exit port.
+  /// The guest asked for this exit status on the debug-exit port.
   case debugExit(UInt8)
   /// An exception could not be delivered, with the dump to print.
   case tripleFault(dump: String)
@@ -21,7 +21,7 @@ public enum Ending: Sendable, Equatable {
   public var status: Int32 {
     switch self {
     case .powerOff, .untilReached, .quit: 0
-    case .debugExit(let value): (Int32(value) * 2 + 1) & 255
+    case .debugExit(let status): Int32(status)
     case .tripleFault: 70
     case .halted: 71
     case .timeLimit, .cycleLimit: 124
@@ -33,7 +33,7 @@ public enum Ending: Sendable, Equatable {
   public var description: String {
     switch self {
     case .powerOff: "power-off"
-    case .debugExit(let value): "debug exit with value \(value)"
+    case .debugExit: "debug exit"
     case .tripleFault: "triple fault"
     case .untilReached: "the text of --until appeared"
     case .timeLimit: "time limit"

@@ -78,6 +78,7 @@ public final class Machine {
     do {
       pc = try PC(
         processor: processor, memory: memory, ports: ports, events: events,
+        startTime: configuration.startTime ?? HostClock.secondsSince1970,
         signals: relay.signals(debugExit: configuration.debugExit))
     } catch { throw InputError(.unavailable, "the machine cannot be wired: \(error)") }
     engine = try Engines.make(engineName, processor: processor, configuration: configuration)
@@ -115,7 +116,6 @@ public final class Machine {
   private func restart() {
     resetRequested = false
     pc.reset()
-    processor.setA20(true)
     processor.reset()
     for segment in image.segments { memory.writeBytes(segment.bytes, at: segment.address) }
     if case .flat(let entry) = image.entry { cpu.start(at: entry) }
@@ -266,8 +266,12 @@ public final class Machine {
   }
 
   private func type(_ text: String) {
-    // The Enter key sends a carriage return.
-    pc.serial1.receive(text.utf8.map { $0 == 10 ? 13 : $0 })
+    if configuration.typesOnKeyboard {
+      pc.typer.type(text)
+    } else {
+      // The Enter key sends a carriage return.
+      pc.serial1.receive(text.utf8.map { $0 == 10 ? 13 : $0 })
+    }
   }
 
   /// Looks for the awaited text in what the guest prints.

@@ -22,6 +22,10 @@ public struct MachineConfiguration: Sendable, Equatable {
   public var mhz: UInt64 = MachineConfiguration.defaultMHz
   /// What instructions are charged.
   public var timing: TimingModel = .pentium
+  /// The date of the real-time clock at the start, in seconds since 1970; the host's if nil.
+  public var startTime: Int64?
+  /// Whether `--type` presses keys rather than sending characters on the serial line.
+  public var typesOnKeyboard = false
   /// Whether port F4h ends the run.
   public var debugExit = false
   /// Wall seconds after which the run ends, if limited.
@@ -37,6 +41,8 @@ public struct MachineConfiguration: Sendable, Equatable {
   public static let smallestMemory: UInt64 = 64 << 20
   public static let largestMemory: UInt64 = 3 << 30
   public static let defaultMHz: UInt64 = 200
+  /// 2026-01-01 00:00 UTC: where the real-time clock starts when runs must be equal.
+  public static let fixedStartTime: Int64 = 1_767_225_600
 
   public init() {}
 }

@@ -11,46 +11,93 @@ final class PC {
     var debugOutput: (UInt8) -> Void = { _ in }
     var powerOff: () -> Void = {}
     var reset: () -> Void = {}
+    /// Told the exit status; nil leaves the port out.
     var debugExit: ((UInt8) -> Void)?
   }
 
   /// ISA interrupt lines.
   private enum IRQ {
     static let timer = 0
+    static let keyboard = 1
     static let serial1 = 4
+    static let clock = 8
+    static let mouse = 12
+
+    /// Whose interrupts the report counts under which name.
+    static let names = [
+      timer: "pit", keyboard: "keyboard", serial1: "serial", clock: "rtc", mouse: "keyboard",
+    ]
   }
 
   let interruptControllers: PICPair
-  let timer: IntervalTimer8254
-  let systemControlB: SystemControlPortB
   let serial1: UART16550A
+  let keyboard: KeyboardController8042
+  let typer: KeyTyper
   private var resettables: [any Resettable] = []
 
+  /// - Parameter startTime: the date of the real-time clock, in seconds since 1970.
   init(
     processor: Processor, memory: PhysicalMemory, ports: PortBus, events: EventQueue,
-    signals: Signals
+    startTime: Int64, signals: Signals
   ) throws {
+    func attach(_ device: any PortDevice, _ range: ClosedRange<UInt16>, _ name: String) throws {
+      try ports.attach(device, ports: range, name: name)
+    }
+
+    // Interrupts.
     let pic = PICPair()
     func line(_ number: Int) -> InterruptLine { InterruptLine(pic, line: number) }
-    interruptControllers = pic
     processor.interruptController = pic
     pic.interruptRequestChanged = { [unowned processor] in processor.setInterruptLine($0) }
+    try attach(pic.primary, 0x20...0x21, "pic")
+    try attach(pic.secondary, 0xA0...0xA1, "pic")
+    try attach(pic.edgeLevelControl, 0x4D0...0x4D1, "pic")
+    interruptControllers = pic
 
-    timer = IntervalTimer8254(queue: events, interrupt: line(IRQ.timer))
-    systemControlB = SystemControlPortB(timer: timer)
-    serial1 = UART16550A(queue: events, interrupt: line(IRQ.serial1))
+    // Time.
+    let timer = IntervalTimer8254(queue: events, interrupt: line(IRQ.timer))
+    let controlB = SystemControlPortB(timer: timer)
+    let clock = RealTimeClock146818(
+      queue: events, interrupt: line(IRQ.clock), startEpoch: startTime)
+    clock.configure(memory: UInt64(memory.ramSize))
+    try attach(timer, 0x40...0x43, "pit")
+    try attach(controlB, 0x61...0x61, "pit")
+    try attach(clock, 0x70...0x71, "rtc")
+
+    // Keyboard, mouse, address line 20, fast reset.
+    let gate = A20Gate()
+    gate.changed = { [unowned processor] in processor.setA20($0) }
+    let keyboard = KeyboardController8042(
+      queue: events, keyboardInterrupt: line(IRQ.keyboard), mouseInterrupt: line(IRQ.mouse),
+      gate: gate)
+    let controlA = SystemControlPortA(gate: gate)
+    keyboard.resetRequested = signals.reset
+    controlA.resetRequested = signals.reset
+    try attach(keyboard, 0x60...0x60, "keyboard")
+    try attach(PortWindow(keyboard, base: 4), 0x64...0x64, "keyboard")
+    try attach(controlA, 0x92...0x92, "control")
+    self.keyboard = keyboard
+    typer = KeyTyper(queue: events, controller: keyboard)
+
+    // Serial line and debug ports.
+    let serial1 = UART16550A(queue: events, interrupt: line(IRQ.serial1))
     serial1.output = signals.serialOutput
+    serial1.holdsInputUntilRTS = true
+    let debugConsole = DebugConsole()
+    debugConsole.output = signals.debugOutput
+    let post = POSTCode()
+    try attach(serial1, 0x3F8...0x3FF, "serial")
+    try attach(debugConsole, 0xE9...0xE9, "debug")
+    try attach(post, 0x80...0x80, "debug")
+    try attach(PortWindow(post, base: 0), 0xED...0xED, "debug")
+    if let exit = signals.debugExit {
+      let debugExit = DebugExit()
+      debugExit.exit = exit
+      try attach(debugExit, 0xF4...0xF7, "debug")
+    }
+    self.serial1 = serial1
 
-    let ranges: [(device: any PortDevice, ports: ClosedRange<UInt16>, name: String)] = [
-      (pic.primary, 0x20...0x21, "pic"),
-      (timer, 0x40...0x43, "pit"),
-      (systemControlB, 0x61...0x61, "pit"),
-      (pic.secondary, 0xA0...0xA1, "pic"),
-      (serial1, 0x3F8...0x3FF, "serial"),
-      (pic.edgeLevelControl, 0x4D0...0x4D1, "pic"),
-    ]
-    for range in ranges { try ports.attach(range.device, ports: range.ports, name: range.name) }
-    resettables = [pic, timer, systemControlB, serial1]
+    resettables = [pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post]
   }
 
   /// The power-on state of every device.
@@ -63,10 +110,9 @@ final class PC {
 
   /// Interrupts acknowledged, by device name.
   var interruptCounts: [String: UInt64] {
-    let names = [IRQ.timer: "pit", IRQ.serial1: "serial"]
     var result: [String: UInt64] = [:]
     for (line, count) in interruptControllers.acknowledged.enumerated() where count > 0 {
-      result[names[line] ?? "irq\(line)", default: 0] += count
+      result[IRQ.names[line] ?? "irq\(line)", default: 0] += count
     }
     return result
   }

@@ -72,7 +72,9 @@ enum Arguments {
   }
 
   static func engine(_ text: String) throws -> String {
-    do { try Engines.check(text) } catch { throw ValidationError(error.message.replacing("--engine: ", with: "")) }
+    do { try Engines.check(text) } catch {
+      throw ValidationError(error.message.replacing("--engine: ", with: ""))
+    }
     return text
   }
 

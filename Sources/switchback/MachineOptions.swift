@@ -74,6 +74,7 @@ struct MachineOptions: ParsableArguments {
     result.timing = timing
     result.cycleLimit = cycleLimit
     result.debugExit = debugExit
+    if clock == .cycles { result.startTime = MachineConfiguration.fixedStartTime }
     return result
   }
 

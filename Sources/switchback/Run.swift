@@ -96,6 +96,7 @@ struct Run: ParsableCommand {
     var configuration = machine.configuration
     configuration.timeLimit = timeLimit
     configuration.trace = trace
+    configuration.typesOnKeyboard = serial == .none
     let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
 
     HostSignals.catchAll()
