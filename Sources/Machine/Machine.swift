@@ -59,7 +59,7 @@ public final class Machine {
     self.image = image
     self.script = script
     inputOpen = console.readsInput
-    guard let memory = PhysicalMemory(ramSize: UInt32(configuration.memory)) else {
+    guard let memory = try? PhysicalMemory(ramSize: UInt32(configuration.memory)) else {
       throw InputError(
         .unavailable, "the host has no \(configuration.memory >> 20) MiB of address space to spare")
     }

@@ -1,5 +1,6 @@
 import Bus
 import Glibc
+import Host
 
 /// Told when guest memory that holds decoded code changes.
 public protocol CodeObserver: AnyObject {
@@ -12,8 +13,8 @@ public protocol CodeObserver: AnyObject {
 public final class PhysicalMemory {
   /// Bytes of RAM, starting at address 0.
   public let ramSize: UInt32
-  /// Host address of guest RAM.
-  public let ram: UnsafeMutableRawPointer
+  /// Guest RAM: a memory file, so that engines can map parts of it a second time.
+  private let ramMemory: HostMemory
 
   private let pages: UnsafeMutablePointer<PhysicalPage>
   private static let pageCount = 1 << 20
@@ -36,29 +37,27 @@ public final class PhysicalMemory {
 
   /// Allocates zeroed RAM.
   /// - Parameter ramSize: bytes, a multiple of 4096, at most 3.5 GiB.
-  public init?(ramSize: UInt32) {
+  /// - Throws: when the host has no address space or memory file for it.
+  public init(ramSize: UInt32) throws(HostError) {
     self.ramSize = ramSize
-    func reserve(_ bytes: Int) -> UnsafeMutableRawPointer? {
-      let p = mmap(
-        nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-      return p == MAP_FAILED ? nil : p
+    ramMemory = try HostMemory(size: Int(ramSize), name: "guest-ram")
+    // Untouched entries cost nothing: `calloc` hands out the host's zero pages.
+    guard let table = calloc(Self.pageCount, MemoryLayout<PhysicalPage>.stride) else {
+      throw HostError("allocate the physical page table")
     }
-    let tableBytes = Self.pageCount * MemoryLayout<PhysicalPage>.stride
-    guard let ram = reserve(Int(ramSize)), let table = reserve(tableBytes) else { return nil }
-    self.ram = ram
     pages = table.bindMemory(to: PhysicalPage.self, capacity: Self.pageCount)
-    for page in stride(from: 0, to: Int(ramSize), by: 4096) {
-      pages[page >> 12] = PhysicalPage(
-        host: (ram + page).assumingMemoryBound(to: UInt8.self),
-        flags: UInt32(PAGE_READABLE.rawValue | PAGE_WRITABLE.rawValue))
-    }
+    for page in stride(from: 0, to: ramSize, by: 4096) { mapRAM(page: page) }
   }
 
   deinit {
-    munmap(ram, Int(ramSize))
-    munmap(pages, Self.pageCount * MemoryLayout<PhysicalPage>.stride)
+    free(pages)
     for rom in roms { rom.deallocate() }
   }
+
+  /// Host address of guest RAM.
+  public var ram: UnsafeMutableRawPointer { ramMemory.baseAddress }
+  /// The memory file behind guest RAM; offsets in it are physical addresses.
+  public var ramDescriptor: Int32 { ramMemory.descriptor }
 
   // MARK: The map
 

@@ -8,7 +8,7 @@ final class TestSpace {
   let cpu: CPU
 
   init() {
-    memory = PhysicalMemory(ramSize: 16 << 20)!
+    memory = try! PhysicalMemory(ramSize: 16 << 20)
     cpu = CPU.create()
     cpu.pointee.memory = Unmanaged.passUnretained(memory).toOpaque()
     cpu.selectTLB()
