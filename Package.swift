@@ -61,9 +61,11 @@ let package = Package(
     .testTarget(name: "MemoryTests", dependencies: ["Memory", "Bus"]),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
+    .testTarget(name: "MachineTests", dependencies: ["Machine", "Host"]),
     .testTarget(name: "OracleTests", dependencies: ["HostOracle"]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
     .testTarget(name: "ISATests", dependencies: ["ISA"]),
+    .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
   ],
   swiftLanguageModes: [.v6]
 )
