@@ -60,6 +60,9 @@ let package = Package(
       swiftSettings: engineSettings),
     .testTarget(name: "MemoryTests", dependencies: ["Memory", "Bus"]),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
+    .testTarget(
+      name: "FloatingPointTests",
+      dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Host"]),
     .testTarget(name: "OracleTests", dependencies: ["HostOracle"]),

@@ -140,6 +140,7 @@ private struct DecodeCursor {
 
     let table = InstructionTable.shared
     let entry: OpcodeEntry
+    let isX87Escape = opcode & 0xF8 == 0xD8
     if opcode == 0x0F {
       opcode = byte()
       entry = table.opcodes[256 &+ Int(opcode)]
@@ -167,6 +168,7 @@ private struct DecodeCursor {
     instruction.row = row
     instruction.operation = form.operation
     instruction.modrm = modrm
+    if isX87Escape { instruction.selector = UInt16(opcode & 7) &<< 8 | UInt16(modrm) }
     instruction.addressSize = addressSize
     instruction.base = 8
     instruction.index = 8

@@ -41,6 +41,6 @@ enum Handlers {
   }
 
   private static func family(of i: Instruction) -> Handler? {
-    nil
+    X87Family.handler(for: i)
   }
 }
