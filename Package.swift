@@ -52,6 +52,8 @@ let package = Package(
       plugins: ["GuestCode"]),
     // Test support, not part of the product.
     .target(
+      name: "CZydis", linkerSettings: [.linkedLibrary("Zydis"), .linkedLibrary("Zycore")]),
+    .target(
       name: "CHostOracle",
       cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-O2", "-fno-stack-protector"])]),
     .target(
@@ -67,7 +69,7 @@ let package = Package(
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Host"]),
     .testTarget(name: "OracleTests", dependencies: ["HostOracle"]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
-    .testTarget(name: "ISATests", dependencies: ["ISA"]),
+    .testTarget(name: "ISATests", dependencies: ["CZydis", "ISA"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
   ],
   swiftLanguageModes: [.v6]
