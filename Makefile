@@ -38,7 +38,7 @@ format: ## Formats all Swift sources.
 	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
 bench: build guests ## Measures native, Switchback and the installed peers side by side.
-	benchmarks/run.sh $(ARGS)
+	benchmarks/peers.py $(ARGS)
 
 fuzz: setup ## Runs random instructions against the host's processor until interrupted.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)

@@ -84,7 +84,7 @@ static void storeOutcome(ucontext_t *context, int signal) {
   selectors[1] = (uint16_t)registers[REG_CSGSFS];
   selectors[2] = (uint16_t)((uint64_t)registers[REG_CSGSFS] >> 48);
   memcpy(to->fxsave, fxsaveImage(context), sizeof to->fxsave);
-  memcpy(outcome->image, shared->image, sizeof outcome->image);
+  memcpy(shared->images[shared->current], shared->image, sizeof shared->image);
 }
 
 static void loadCase(ucontext_t *context) {
@@ -97,6 +97,9 @@ static void loadCase(ucontext_t *context) {
   if (length > ORACLE_PAGE - offset) length = ORACLE_PAGE - offset;
   memcpy(shared->code + offset, c->code, length);
   memcpy(shared->image, shared->initialImage, sizeof shared->image);
+  for (uint32_t i = 0; i < c->patchCount && i < ORACLE_PATCHES; i++)
+    if (c->patches[i].offset <= sizeof shared->image - 4)
+      memcpy(shared->image + c->patches[i].offset, &c->patches[i].value, 4);
 
   greg_t *registers = context->uc_mcontext.gregs;
   for (int i = 0; i < 8; i++) registers[registerOrder[i]] = from->gpr[i];

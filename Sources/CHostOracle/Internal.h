@@ -18,6 +18,7 @@ typedef struct Shared {
   int32_t parent;
   OracleCase cases[ORACLE_BATCH];
   OracleOutcome outcomes[ORACLE_BATCH];
+  uint8_t images[ORACLE_BATCH][ORACLE_IMAGE_PAGES * ORACLE_PAGE];
 } Shared;
 
 /// The child's life; `descriptor` is the memory object that `shared` maps.

@@ -83,6 +83,9 @@ void oracleStop(OracleProcess *oracle) {
 
 OracleCase *oracleCases(OracleProcess *oracle) { return oracle->shared->cases; }
 OracleOutcome *oracleOutcomes(OracleProcess *oracle) { return oracle->shared->outcomes; }
+const uint8_t *oracleImage(OracleProcess *oracle, uint32_t index) {
+  return oracle->shared->images[index % ORACLE_BATCH];
+}
 uint8_t *oracleInitialImage(OracleProcess *oracle) { return oracle->shared->initialImage; }
 
 /// Waits until the batch is done. Returns 0, or -1 when the child is stuck or gone.

@@ -38,4 +38,9 @@ public final class NativeRunner {
     precondition(index >= 0 && index < Self.batchSize)
     return UnsafePointer(oracleOutcomes(process) + index)
   }
+
+  /// The memory image after case `index` of the last batch, valid until the next `run`.
+  public func image(_ index: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: oracleImage(process, UInt32(index)), count: Self.imageSize)
+  }
 }

@@ -18,6 +18,7 @@ enum {
   ORACLE_IMAGE_PAGES = 4,       ///< Data (2), read-only, stack: the order in `OracleCase`'s images.
   ORACLE_CODE_BYTES = 256,      ///< Most code bytes of a case.
   ORACLE_BATCH = 256,           ///< Most cases of a batch.
+  ORACLE_PATCHES = 8,           ///< Most patches of a case.
 
   // Host selectors of the flat segments.
   ORACLE_FLAT_CODE = 0x23,
@@ -51,8 +52,16 @@ typedef struct OracleRegisters {
   uint8_t fxsave[512] __attribute__((aligned(16)));
 } OracleRegisters;
 
+/// Four bytes of the memory image that a case wants otherwise.
+typedef struct OraclePatch {
+  uint32_t offset;  ///< In the image.
+  uint32_t value;
+} OraclePatch;
+
 typedef struct OracleCase {
   OracleRegisters registers;
+  OraclePatch patches[ORACLE_PATCHES];
+  uint32_t patchCount;
   uint32_t codeOffset;  ///< Where in the code page the code lies.
   uint32_t codeLength;
   uint8_t code[ORACLE_CODE_BYTES];
@@ -64,7 +73,6 @@ typedef struct OracleOutcome {
   uint32_t vector;     ///< Exception number.
   uint32_t errorCode;
   uint32_t faultAddress;  ///< CR2, meaningful for vector 14.
-  uint8_t image[ORACLE_IMAGE_PAGES * ORACLE_PAGE];
 } OracleOutcome;
 
 /// A running oracle.
@@ -78,6 +86,8 @@ void oracleStop(OracleProcess *_Nonnull oracle);
 OracleCase *_Nonnull oracleCases(OracleProcess *_Nonnull oracle);
 /// Their outcomes.
 OracleOutcome *_Nonnull oracleOutcomes(OracleProcess *_Nonnull oracle);
+/// The image pages after case `index`.
+const uint8_t *_Nonnull oracleImage(OracleProcess *_Nonnull oracle, uint32_t index);
 /// What the image pages contain before every case.
 uint8_t *_Nonnull oracleInitialImage(OracleProcess *_Nonnull oracle);
 /// Runs the first `count` cases. Returns 0, or -1 when the child could not be restarted.
