@@ -17,6 +17,9 @@ public final class Processor {
   /// Told about every delivered exception and interrupt when not nil: (vector, error code, EIP).
   public var traceInterrupt: ((UInt8, UInt16?, UInt32) -> Void)?
 
+  /// MTRR and PAT.
+  var memoryTypes = MemoryTypeRegisters()
+
   public init(memory: PhysicalMemory, ports: PortBus) {
     self.memory = memory
     self.ports = ports
@@ -31,6 +34,7 @@ public final class Processor {
   /// The power-on state. SDM vol. 3, table 9-1.
   public func reset() {
     cpu.resetState()
+    memoryTypes = MemoryTypeRegisters()
   }
 
   /// Drives the INTR pin.

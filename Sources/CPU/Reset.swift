@@ -4,7 +4,7 @@ extension CPU {
   /// Puts every register into its power-on state; the wiring and the counters stay. SDM vol. 3, table 9-1.
   func resetState() {
     for i in 0..<8 as Range<UInt8> { self[gpr: i] = 0 }
-    edx = 0x0000_0673  // family 6: what CPUID reports in EAX
+    edx = Identification.signature
     pointee.zero = 0
     pointee.eip = 0xFFF0
     pointee.eflags = 2
@@ -12,7 +12,7 @@ extension CPU {
     for i in 0..<6 as Range<UInt8> {
       setReset(segment(i), selector: 0, base: 0, access: 0x93)
     }
-    setReset(cs, selector: 0xF000, base: 0xFFFF_0000, access: 0x9B)
+    setReset(cs, selector: 0xF000, base: 0xFFFF_0000, access: 0x93)
     pointee.stackMask = 0xFFFF
     pointee.codeSize = 2
     pointee.cpl = 0
