@@ -41,6 +41,8 @@ enum Handlers {
   }
 
   private static func family(of i: Instruction) -> Handler? {
-    nil
+    SegmentFamily.handler(for: i) ?? FarControlFamily.handler(for: i)
+      ?? FlagsFamily.handler(for: i) ?? InputOutputFamily.handler(for: i)
+      ?? SystemFamily.handler(for: i)
   }
 }
