@@ -52,6 +52,8 @@ let package = Package(
       plugins: ["GuestCode"]),
     // Test support, not part of the product.
     .target(
+      name: "CZydis", linkerSettings: [.linkedLibrary("Zydis"), .linkedLibrary("Zycore")]),
+    .target(
       name: "CHostOracle",
       cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-O2", "-fno-stack-protector"])]),
     .target(
@@ -60,13 +62,16 @@ let package = Package(
       swiftSettings: engineSettings),
     .testTarget(name: "MemoryTests", dependencies: ["Memory", "Bus"]),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
+    .testTarget(
+      name: "FloatingPointTests",
+      dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Host"]),
     .testTarget(
       name: "OracleTests", dependencies: ["HostOracle", "ISA"],
       resources: [.copy("cases.txt")]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
-    .testTarget(name: "ISATests", dependencies: ["ISA"]),
+    .testTarget(name: "ISATests", dependencies: ["CZydis", "ISA"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
   ],
   swiftLanguageModes: [.v6]

@@ -41,6 +41,8 @@ __asm__(
     ".popsection\n");
 extern const uint8_t switchbackX87Thunks[] __asm__("switchbackX87Thunks");
 
+enum { ARITHMETIC_FLAGS = 0x8D5 };
+
 /// The 108-byte state of FNSAVE in 32-bit protected-mode format, registers in stack order. SDM vol. 1, figure 8-9.
 typedef struct __attribute__((packed)) SavedState {
   uint16_t control, reserved1, status, reserved2, tags, reserved3;
@@ -48,7 +50,8 @@ typedef struct __attribute__((packed)) SavedState {
   X87Value stack[8];
 } SavedState;
 
-void x87ExecuteWhole(FPUState *f, uint32_t opcode, uint32_t modrm, void *buffer) {
+uint32_t x87ExecuteWhole(
+    FPUState *f, uint32_t opcode, uint32_t modrm, X87Value *operand, uint32_t flags) {
   SavedState state;
   memset(&state, 0, sizeof state);
   state.control = f->control;
@@ -61,13 +64,14 @@ void x87ExecuteWhole(FPUState *f, uint32_t opcode, uint32_t modrm, void *buffer)
   uint32_t index = (opcode & 7) * 64 + (modrm & 63);
   if (modrm < 0xC0) index = 512 + (opcode & 7) * 8 + (modrm >> 3 & 7);
   const uint8_t *thunk = switchbackX87Thunks + 4 * index;
+  uint64_t hostFlags = (flags & ARITHMETIC_FLAGS) | 2;
   // FNSAVE does not wait, so a pending exception stays in the image, and it leaves a clean unit.
   __asm__ volatile(
       "lea -128(%%rsp), %%rsp\n\t"  // The call must not write to the red zone.
-      "frstor (%[state])\n\tcall *%[thunk]\n\tfnsave (%[state])\n\t"
-      "lea 128(%%rsp), %%rsp"
-      :
-      : [state] "r"(&state), [thunk] "r"(thunk), "D"(buffer)
+      "frstor (%[state])\n\tpushq %[flags]\n\tpopfq\n\tcall *%[thunk]\n\t"
+      "pushfq\n\tpopq %[flags]\n\tfnsave (%[state])\n\tlea 128(%%rsp), %%rsp"
+      : [flags] "+r"(hostFlags)
+      : [state] "r"(&state), [thunk] "r"(thunk), "D"(operand)
       : "memory", "cc", "rax");
   f->status = state.status;
   top = f->status >> 11 & 7;
@@ -76,4 +80,5 @@ void x87ExecuteWhole(FPUState *f, uint32_t opcode, uint32_t modrm, void *buffer)
     if ((state.tags >> (2 * n) & 3) != 3) f->tags |= 1 << n;
     X87_R(f, top + n) = state.stack[n];
   }
+  return (uint32_t)hostFlags & ARITHMETIC_FLAGS;
 }

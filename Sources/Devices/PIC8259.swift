@@ -271,6 +271,12 @@ public final class PICPair: InterruptSink, InterruptController, Resettable {
   /// The level of the INTR pin.
   public var interruptRequest: Bool { primary.output }
 
+  /// Makes the lines of `mask` level triggered and the others edge triggered, as a firmware does for PCI and
+  /// the SCI. Lines 0, 1, 2, 8 and 13 stay edge triggered.
+  public func setLevelTriggered(_ mask: UInt16) {
+    edgeLevelControl.writePort(offset: 0, width: .word, value: UInt32(mask))
+  }
+
   public func reset() {
     (edgeLevelControl as? any Resettable)?.reset()
     secondary.reset()

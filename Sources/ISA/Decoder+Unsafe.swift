@@ -1,5 +1,6 @@
-/// Turns bytes into instructions. Prefixes may repeat and come in any order; the last segment prefix and
-/// the last of F2/F3 win, F2/F3 select an SSE opcode before 66 does. SDM vol. 2, 2.1 and appendix A.
+/// Turns bytes into instructions. Prefixes may repeat and come in any order; the last segment
+/// prefix and the last of F2/F3 win, F2/F3 select an SSE opcode before 66 does. SDM vol. 2, 2.1 and
+/// appendix A.
 public enum Decoder {
   /// Architectural limit, in bytes. SDM vol. 2, 2.3.11.
   public static let maximumLength = 15
@@ -28,8 +29,8 @@ public enum Decoder {
     }
   }
 
-  /// Decodes into `instruction`. When it is invalid, `instruction.length` is the number of bytes that
-  /// were needed to know; its other fields are unspecified unless `.instruction` is returned.
+  /// Decodes into `instruction`. When it is invalid, `instruction.length` is the number of bytes
+  /// that were needed to know; its other fields are unspecified unless `.instruction` is returned.
   public static func decode(
     _ bytes: UnsafePointer<UInt8>, count: Int, codeSize: UInt8, into instruction: inout Instruction
   ) -> DecodeStatus {
@@ -59,8 +60,8 @@ public enum Decoder {
   }
 }
 
-/// The state of decoding one instruction. `bytes` has `Decoder.fastCount` readable bytes: at most 15
-/// prefixes, two opcode bytes, ModRM, SIB, a displacement and a far pointer are read.
+/// The state of decoding one instruction. `bytes` has `Decoder.fastCount` readable bytes: at most
+/// 15 prefixes, two opcode bytes, ModRM, SIB, a displacement and a far pointer are read.
 private struct DecodeCursor {
   let bytes: UnsafePointer<UInt8>
   var position = 0
@@ -140,6 +141,7 @@ private struct DecodeCursor {
 
     let table = InstructionTable.shared
     let entry: OpcodeEntry
+    let isX87Escape = opcode & 0xF8 == 0xD8
     if opcode == 0x0F {
       opcode = byte()
       entry = table.opcodes[256 &+ Int(opcode)]
@@ -167,6 +169,7 @@ private struct DecodeCursor {
     instruction.row = row
     instruction.operation = form.operation
     instruction.modrm = modrm
+    if isX87Escape { instruction.selector = UInt16(opcode & 7) &<< 8 | UInt16(modrm) }
     instruction.addressSize = addressSize
     instruction.base = 8
     instruction.index = 8

@@ -7,7 +7,8 @@ public struct EncodingConstraints: Sendable {
   /// Form of operands that can be a register or memory.
   public var form: Form = .any
   /// General registers that may be explicit operands, bit n = register n of `OperandKind.general`
-  /// (AH, CH, DH, BH count as their 32-bit registers). Fixed registers (AL, CL, DX...) do not count.
+  /// (AH, CH, DH, BH count as their 32-bit registers). Fixed registers (AL, CL, DX...) do not
+  /// count.
   public var registers: UInt8 = 0xFF
   /// x87, MMX and XMM registers that may be operands.
   public var vectorRegisters: UInt8 = 0xFF
@@ -17,8 +18,8 @@ public struct EncodingConstraints: Sendable {
   public var indexRegisters: UInt8 = 0
   /// Displacements to choose from when `base` is set.
   public var displacement: ClosedRange<Int32> = Int32.min...Int32.max
-  /// Addresses for operands that have only a displacement; without it and with `base` set, rows with
-  /// a moffs operand cannot be encoded.
+  /// Addresses for operands that have only a displacement; without it and with `base` set, rows
+  /// with a moffs operand cannot be encoded.
   public var absoluteAddress: ClosedRange<UInt32>?
   /// Branch displacements; clipped to the field.
   public var relative: ClosedRange<Int32> = Int32.min...Int32.max

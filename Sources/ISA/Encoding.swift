@@ -5,8 +5,8 @@
 /// - `0F`: the two-byte map. Then the opcode byte.
 /// - `+r`: the register is in opcode bits 2:0 (the row covers the opcodes up to bits 2:0 = 7);
 ///   `+cc`: the condition is in bits 3:0.
-/// - `/r`: a ModRM byte; `/0`...`/7`: its reg field extends the opcode; `/x`: a ModRM byte whose mod
-///   field is ignored and taken as 3.
+/// - `/r`: a ModRM byte; `/0`...`/7`: its reg field extends the opcode; `/x`: a ModRM byte whose
+///   mod field is ignored and taken as 3.
 /// - a byte C0...FF after the opcode: the whole ModRM byte; with `+i` its rm field is free.
 public struct Encoding: Sendable {
   public enum MandatoryPrefix: UInt8, Sendable {

@@ -1,9 +1,10 @@
 /// All rows, and the tables that decoding looks them up in.
 ///
-/// An opcode has a run of leaves (row numbers): one leaf, or one per mandatory prefix, per ModRM value
-/// that matters (8 reg fields of memory forms, 64 register forms), or both.
+/// An opcode has a run of leaves (row numbers): one leaf, or one per mandatory prefix, per ModRM
+/// value that matters (8 reg fields of memory forms, 64 register forms), or both.
 ///
-/// `@unchecked Sendable`: the tables behind the pointers are written by `init` only, and never freed.
+/// `@unchecked Sendable`: the tables behind the pointers are written by `init` only, and never
+/// freed.
 public final class InstructionTable: @unchecked Sendable {
   public static let shared = InstructionTable()
 
@@ -19,7 +20,8 @@ public final class InstructionTable: @unchecked Sendable {
 
   /// The leaf of an undefined encoding.
   static let noRow = UInt16.max
-  /// Leaves of one mandatory prefix: reg fields of memory forms, then register forms by ModRM bits 5:0.
+  /// Leaves of one mandatory prefix: reg fields of memory forms, then register forms by ModRM bits
+  /// 5:0.
   static let leavesPerPrefix = 8 + 64
 
   private init() {

@@ -1,7 +1,8 @@
-/// What an instruction does, named by its Intel mnemonic. A family's cases are implemented in the files of
-/// that family in `ISA/Rows`, `Interpreter` and, later, `Translator`. MMX operations that SSE2 widened serve
-/// both register kinds; the operands tell which. The string compare/move of doubles and `MOVSD`/`CMPSD`
-/// of SSE2 are told apart from the string instructions, which are `movs` and `cmps` with a size.
+/// What an instruction does, named by its Intel mnemonic. A family's cases are implemented in the
+/// files of that family in `ISA/Rows`, `Interpreter` and, later, `Translator`. MMX operations that
+/// SSE2 widened serve both register kinds; the operands tell which. The string compare/move of
+/// doubles and `MOVSD`/`CMPSD` of SSE2 are told apart from the string instructions, which are
+/// `movs` and `cmps` with a size.
 public enum Operation: UInt16, Sendable, CaseIterable {
   // MARK: DataMovement
   case mov, movzx, movsx, xchg, cmpxchg, cmpxchg8b, xadd, bswap, lea, cmovcc, push, pop, pusha,
@@ -9,7 +10,7 @@ public enum Operation: UInt16, Sendable, CaseIterable {
   // MARK: Arithmetic
   case add, adc, sub, sbb, cmp, inc, dec, neg, mul, imul, div, idiv, daa, das, aaa, aas, aam, aad
   // MARK: Logic
-  case and, or, xor, not, test, bt, bts, btr, btc, bsf, bsr, setcc
+  case and, or, xor, not, test, bt, bts, btr, btc, bsf, bsr, setcc, salc
   // MARK: Shift
   case rol, ror, rcl, rcr, shl, shr, sar, shld, shrd
   // MARK: Control

@@ -17,29 +17,52 @@ public struct FlagSet: OptionSet, Sendable {
 /// How an operand is encoded, in the notation of SDM vol. 2, appendix A.2 where it has one.
 public enum OperandSpec: UInt8, Sendable, CaseIterable {
   case none
-  case Eb, Ew, Ed, Ev  // ModRM.rm general register or memory of 1, 2, 4, operand-size bytes
-  case Gb, Gw, Gd, Gv  // ModRM.reg general register
-  case Rd, Rv, Rw  // ModRM.rm, register only
-  case M, Mb, Mw, Md, Mq, Mx, Mt, Ma, Mp, Ms  // memory only: none/1/2/4/8/16/10 bytes, BOUND pair, far pointer, 6-byte table
-  case M14or28, M94or108, M512  // x87 environment, x87 state, FXSAVE image
-  case RdMw  // ModRM.rm: 32-bit register or 16-bit memory
-  case RdMb  // ModRM.rm: 32-bit register or 8-bit memory
-  case RvMw  // ModRM.rm: operand-size register or 16-bit memory
-  case Ib, Iw, Iz, Ibs  // immediates: byte, word, operand size (max 4), sign-extended byte
-  case Ib2  // second immediate byte (ENTER)
-  case one  // the constant 1 (shifts)
-  case Jb, Jz  // relative displacements
-  case Ap  // direct far pointer
-  case Ob, Ov  // moffs
-  case Sw  // ModRM.reg segment register
-  case Cd, Dd  // ModRM.reg control, debug register
-  case Zb, Zv, Zd  // register in opcode bits 2:0
-  case AL, AX, eAX, CL, DX, eDX  // fixed general registers; e.. = operand size
-  case ES, CS, SS, DS, FS, GS  // fixed segment registers
-  case Xb, Xv, Yb, Yv  // string source and destination
-  case ST0, STi  // x87 top of stack; ST(ModRM.rm)
-  case Pq, Nq, Qq, Qd  // MMX: ModRM.reg; ModRM.rm register only; ModRM.rm register or 8 / 4 bytes of memory
-  case Vx, Ux, Wx, Wq, Wd  // XMM: ModRM.reg; ModRM.rm register only; ModRM.rm register or 16/8/4 bytes
+  /// ModRM.rm general register or memory of 1, 2, 4, operand-size bytes.
+  case Eb, Ew, Ed, Ev
+  /// ModRM.reg general register.
+  case Gb, Gw, Gd, Gv
+  /// ModRM.rm, register only.
+  case Rd, Rv, Rw
+  /// Memory only: none/1/2/4/8/16/10 bytes, BOUND pair, far pointer, 6-byte table.
+  case M, Mb, Mw, Md, Mq, Mx, Mt, Ma, Mp, Ms
+  /// x87 environment, x87 state, FXSAVE image.
+  case M14or28, M94or108, M512
+  /// ModRM.rm: 32-bit register or 16-bit memory.
+  case RdMw
+  /// ModRM.rm: 32-bit register or 8-bit memory.
+  case RdMb
+  /// ModRM.rm: operand-size register or 16-bit memory.
+  case RvMw
+  /// Immediates: byte, word, operand size (max 4), sign-extended byte.
+  case Ib, Iw, Iz, Ibs
+  /// Second immediate byte (ENTER).
+  case Ib2
+  /// The constant 1 (shifts).
+  case one
+  /// Relative displacements.
+  case Jb, Jz
+  /// Direct far pointer.
+  case Ap
+  /// Moffs.
+  case Ob, Ov
+  /// ModRM.reg segment register.
+  case Sw
+  /// ModRM.reg control, debug register.
+  case Cd, Dd
+  /// Register in opcode bits 2:0.
+  case Zb, Zv, Zd
+  /// Fixed general registers; e.. = operand size.
+  case AL, AX, eAX, CL, DX, eDX
+  /// Fixed segment registers.
+  case ES, CS, SS, DS, FS, GS
+  /// String source and destination.
+  case Xb, Xv, Yb, Yv
+  /// x87 top of stack; ST(ModRM.rm).
+  case ST0, STi
+  /// MMX: ModRM.reg; ModRM.rm register only; ModRM.rm register or 8 / 4 bytes of memory.
+  case Pq, Nq, Qq, Qd
+  /// XMM: ModRM.reg; ModRM.rm register only; ModRM.rm register or 16/8/4 bytes.
+  case Vx, Ux, Wx, Wq, Wd
 }
 
 /// The flags an instruction reads, defines, and leaves undefined.
@@ -47,8 +70,8 @@ public struct FlagUse: Sendable {
   public var reads: FlagSet
   /// Flags that get a defined value.
   public var writes: FlagSet
-  /// Flags whose value afterwards the manual does not define. Shifts and rotates by a count other than
-  /// 1 leave OF undefined as well, and change no flag when the count is 0.
+  /// Flags whose value afterwards the manual does not define. Shifts and rotates by a count other
+  /// than 1 leave OF undefined as well, and change no flag when the count is 0.
   public var undefined: FlagSet
 
   init(reads: FlagSet = [], writes: FlagSet = [], undefined: FlagSet = []) {
@@ -113,7 +136,8 @@ public struct Faults: OptionSet, Sendable {
 public struct RowAttributes: OptionSet, Sendable {
   public let rawValue: UInt16
   @inlinable public init(rawValue: UInt16) { self.rawValue = rawValue }
-  /// A block ends after it: control transfer or a change of mode, segment, paging or interrupt state.
+  /// A block ends after it: control transfer or a change of mode, segment, paging or interrupt
+  /// state.
   public static let endsBlock = RowAttributes(rawValue: 1)
   /// May be executed by the host CPU for ring-3 code with the same effect.
   public static let directSafe = RowAttributes(rawValue: 2)
@@ -137,7 +161,8 @@ public struct RowAttributes: OptionSet, Sendable {
   public static let sse = RowAttributes(rawValue: 1024)
   /// A 16-byte memory operand must be aligned, else #GP(0).
   public static let aligned = RowAttributes(rawValue: 2048)
-  /// Undocumented or aliased encoding: decoded and executed, left out by generators of typical code.
+  /// Undocumented or aliased encoding: decoded and executed, left out by generators of typical
+  /// code.
   public static let alias = RowAttributes(rawValue: 4096)
   /// Uses MMX registers: #UD by CR0.EM, and sets TOP and the tags.
   public static let mmx = RowAttributes(rawValue: 8192)

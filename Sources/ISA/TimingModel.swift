@@ -1,5 +1,6 @@
 /// How many clocks an instruction is charged. The charge is static - it depends on the decoded
-/// instruction only, never on operand values - so that every engine counts alike. See docs/timing.md.
+/// instruction only, never on operand values - so that every engine counts alike. See
+/// docs/timing.md.
 public enum TimingModel: String, Sendable, CaseIterable {
   /// One clock per instruction, and per iteration of a repeated string instruction.
   case unit

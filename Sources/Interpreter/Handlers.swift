@@ -43,6 +43,6 @@ enum Handlers {
   private static func family(of i: Instruction) -> Handler? {
     SegmentFamily.handler(for: i) ?? FarControlFamily.handler(for: i)
       ?? FlagsFamily.handler(for: i) ?? InputOutputFamily.handler(for: i)
-      ?? SystemFamily.handler(for: i)
+      ?? SystemFamily.handler(for: i) ?? X87Family.handler(for: i)
   }
 }

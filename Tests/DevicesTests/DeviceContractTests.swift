@@ -83,6 +83,45 @@ struct DeviceUnderTest: CustomTestStringConvertible, Sendable {
       let port = POSTCode()
       return Instance(device: port, ports: 1, resettable: port, readBack: [(0, 0xFF)])
     },
+    DeviceUnderTest(name: "PCI host bridge") { _, lines in
+      let bridge = PCIHostBridge()
+      let isa = PIIX3ISABridge(controller: lines)
+      let power = PIIX4PowerManagementFunction()
+      bridge.attach(isa.function, device: 1, function: 0)
+      bridge.attach(power.function, device: 1, function: 3)
+      let video = PCIFunction(vendor: 0x1234, device: 0x1111, classCode: 0x030000)
+      video.addBaseAddress(0, .memory(size: 1 << 20)) { _ in }
+      video.addBaseAddress(5, .io(size: 4)) { _ in }
+      bridge.attach(video, device: 2, function: 0)
+      bridge.writePort(offset: 0, width: .dword, value: 0x8000_1010)
+      return Instance(
+        device: bridge, ports: 8, resettable: ResetGroup([bridge, isa, power]),
+        readBack: [(6, 0xF0), (7, 0xFF)])
+    },
+    DeviceUnderTest(name: "ACPI") { queue, lines in
+      let power = ACPIPowerManagement(queue: queue, interrupt: lines.line(9), timerBits: 24)
+      return Instance(
+        device: power, ports: 64, resettable: power,
+        readBack: [(2, 0x21), (3, 0x05), (4, 0x01), (14, 0xFF), (15, 0xFF)])
+    },
+    DeviceUnderTest(name: "SMI command port") { queue, lines in
+      let power = ACPIPowerManagement(queue: queue, interrupt: lines.line(9))
+      return Instance(
+        device: power.commandPort, ports: 2, resettable: power, readBack: [(0, 0xFF), (1, 0xFF)])
+    },
+    DeviceUnderTest(name: "8237 primary") { _, _ in
+      let dma = DMA8237()
+      return Instance(device: dma.primary, ports: 16, resettable: dma, readBack: [(15, 0x0F)])
+    },
+    DeviceUnderTest(name: "8237 secondary") { _, _ in
+      let dma = DMA8237()
+      return Instance(device: dma.secondary, ports: 32, resettable: dma, readBack: [(30, 0x0F)])
+    },
+    DeviceUnderTest(name: "DMA pages") { _, _ in
+      let dma = DMA8237()
+      return Instance(
+        device: dma.pages, ports: 16, resettable: dma, readBack: [(1, 0xFF), (15, 0xFF)])
+    },
   ]
 }
 

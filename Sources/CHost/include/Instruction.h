@@ -29,7 +29,7 @@ typedef struct Instruction {
   uint8_t scale;          ///< Shift count of the index, 0...3.
   uint8_t condition;      ///< Condition code 0...15 of Jcc, SETcc, CMOVcc, FCMOVcc, CMPPS predicates use `immediate`.
   uint8_t modrm;          ///< The ModRM byte, 0 where there is none.
-  uint16_t selector;      ///< Selector of a direct far pointer; second immediate of ENTER.
+  uint16_t selector;      ///< Selector of a direct far pointer; second immediate of ENTER; FOP of an x87 instruction.
   uint32_t displacement;  ///< Displacement of the memory operand, sign-extended; a moffs address.
   uint32_t immediate;     ///< Immediate sign-extended to 32 bits as the row says; branch displacement; far offset.
 } Instruction;

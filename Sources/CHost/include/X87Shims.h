@@ -39,10 +39,12 @@ extern _Thread_local X87HostOwner x87HostOwner __attribute__((tls_model("initial
 void x87Attach(FPUState *_Nonnull f);
 
 /// Executes the one x87 instruction `opcode` (0xD8...0xDF) `modrm` with the whole state of `f` in the host's
-/// unit, exceptions unmasked as the guest wants. `buffer` (at least 16 bytes) stands for a memory operand.
+/// unit, exceptions unmasked as the guest wants. `operand` stands for a memory operand of up to 10 bytes.
+/// `flags` are the guest's arithmetic flags for FCMOVcc; returns them afterwards (FCOMI).
 /// Needs the exception summary in `f->status` to be clear.
-void x87ExecuteWhole(
-    FPUState *_Nonnull f, uint32_t opcode, uint32_t modrm, void *_Nonnull buffer);
+uint32_t x87ExecuteWhole(
+    FPUState *_Nonnull f, uint32_t opcode, uint32_t modrm, X87Value *_Nonnull operand,
+    uint32_t flags);
 
 enum {
   X87_EXCEPTIONS = 0x3F,
@@ -114,7 +116,7 @@ static inline void x87End(FPUState *_Nonnull f, uint16_t status, uint16_t condit
     uint16_t status;                                                                               \
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[a]\n\tfldt %[b]\n\t.byte " BYTES "\n\tfnstsw %%ax\n\tfstpt %[d]"      \
-                     : [d] "=m"(X87_R(f, destination)), "=a"(status)                               \
+                     : [d] "=m"(X87_R(f, destination)), "=&a"(status)                               \
                      : [a] "m"(X87_R(f, a)), [b] "m"(X87_R(f, b)));                                \
     x87End(f, status, X87_C1);                                                                     \
   }
@@ -132,7 +134,7 @@ X87_BINARY(x87YLog2XPlus1, "0xd9,0xf9")
     uint16_t status;                                                                               \
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[d]\n\t" INSTRUCTION " %[b]\n\tfnstsw %%ax\n\tfstpt %[d]"              \
-                     : [d] "+m"(X87_R(f, destination)), "=a"(status)                               \
+                     : [d] "+m"(X87_R(f, destination)), "=&a"(status)                               \
                      : [b] "m"(operand));                                                          \
     x87End(f, status, X87_C1);                                                                     \
   }
@@ -154,7 +156,7 @@ X87_MEMORY_FORMS(x87DivideReversed, "divr")
     uint16_t status;                                                                               \
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[n]\n\t" INSTRUCTION "\n\tfnstsw %%ax\n\tfstpt %[n]"                   \
-                     : [n] "+m"(X87_R(f, n)), "=a"(status));                                       \
+                     : [n] "+m"(X87_R(f, n)), "=&a"(status));                                      \
     x87End(f, status, CONDITIONS);                                                                 \
   }
 X87_UNARY(x87SquareRoot, "fsqrt", X87_C1)
@@ -172,7 +174,7 @@ X87_UNARY(x87Examine, "fxam", X87_CONDITIONS)
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[s]\n\tfldt %[d]\n\t" INSTRUCTION                                      \
                      "\n\tfnstsw %%ax\n\tfstpt %[d]\n\tfstp %%st(0)"                               \
-                     : [d] "+m"(X87_R(f, destination)), "=a"(status)                               \
+                     : [d] "+m"(X87_R(f, destination)), "=&a"(status)                               \
                      : [s] "m"(X87_R(f, second)));                                                 \
     x87End(f, status, CONDITIONS);                                                                 \
   }
@@ -186,7 +188,7 @@ X87_WITH_SECOND(x87RemainderIEEE, "fprem1", X87_CONDITIONS)
     uint16_t status;                                                                               \
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[b]\n\tfldt %[a]\n\t" INSTRUCTION "\n\tfnstsw %%ax"                    \
-                     : "=a"(status)                                                                \
+                     : "=&a"(status)                                                                \
                      : [a] "m"(X87_R(f, a)), [b] "m"(X87_R(f, b)));                                \
     x87End(f, status, X87_CONDITIONS);                                                             \
   }
@@ -198,7 +200,7 @@ X87_COMPARE(x87CompareUnordered, "fucompp")
     uint16_t status;                                                                               \
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[a]\n\t" INSTRUCTION " %[b]\n\tfnstsw %%ax"                            \
-                     : "=a"(status)                                                                \
+                     : "=&a"(status)                                                                \
                      : [a] "m"(X87_R(f, a)), [b] "m"(operand));                                    \
     x87End(f, status, X87_CONDITIONS);                                                             \
   }
@@ -215,9 +217,9 @@ X87_COMPARE_MEMORY(x87CompareInt32, uint32_t, "ficompl")
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[b]\n\tfldt %[a]\n\t" INSTRUCTION                                      \
                      " %%st(1), %%st\n\tfnstsw %%ax\n\tfstp %%st(0)"                               \
-                     : "=a"(status), "=@ccz"(zero), "=@ccp"(parity), "=@ccc"(carry)                \
+                     : "=&a"(status), "=@ccz"(zero), "=@ccp"(parity), "=@ccc"(carry)               \
                      : [a] "m"(X87_R(f, a)), [b] "m"(X87_R(f, b)));                                \
-    x87End(f, status, X87_C1);                                                                     \
+    x87End(f, status, 0);                                                                          \
     return (uint32_t)zero << 6 | (uint32_t)parity << 2 | carry;                                    \
   }
 X87_COMPARE_FLAGS(x87CompareFlags, "fcomip")
@@ -234,7 +236,7 @@ static inline void x87LoadSingle(FPUState *_Nonnull f, uint32_t n, uint32_t oper
   uint16_t status;
   x87Begin(f);
   __asm__ volatile("flds %[o]\n\tfnstsw %%ax\n\tfstpt %[n]"
-                   : [n] "=m"(X87_R(f, n)), "=a"(status)
+                   : [n] "=m"(X87_R(f, n)), "=&a"(status)
                    : [o] "m"(operand));
   x87End(f, status, X87_C1);
 }
@@ -249,7 +251,7 @@ static inline void x87LoadDouble(FPUState *_Nonnull f, uint32_t n, uint64_t oper
   uint16_t status;
   x87Begin(f);
   __asm__ volatile("fldl %[o]\n\tfnstsw %%ax\n\tfstpt %[n]"
-                   : [n] "=m"(X87_R(f, n)), "=a"(status)
+                   : [n] "=m"(X87_R(f, n)), "=&a"(status)
                    : [o] "m"(operand));
   x87End(f, status, X87_C1);
 }
@@ -288,7 +290,7 @@ X87_CONSTANT(x87Zero, "fldz")
     uint16_t status;                                                                               \
     x87Begin(f);                                                                                   \
     __asm__ volatile("fldt %[n]\n\t" INSTRUCTION " %[v]\n\tfnstsw %%ax"                            \
-                     : [v] "=m"(value), "=a"(status)                                               \
+                     : [v] "=m"(value), "=&a"(status)                                               \
                      : [n] "m"(X87_R(f, n)));                                                      \
     x87RestoreControl(f);                                                                          \
     return (X87Stored){value, 0, status};                                                          \
@@ -304,7 +306,7 @@ static inline X87Stored x87StoreDecimal(FPUState *_Nonnull f, uint32_t n) {
   uint16_t status;
   x87Begin(f);
   __asm__ volatile("fldt %[n]\n\tfbstp %[v]\n\tfnstsw %%ax"
-                   : [v] "=m"(value), "=a"(status)
+                   : [v] "=m"(value), "=&a"(status)
                    : [n] "m"(X87_R(f, n)));
   x87RestoreControl(f);
   return (X87Stored){value.significand, value.signExponent, status};

@@ -21,4 +21,5 @@ let logicRows: [Row] = [
   user("bsf", .bsf, "0F BC /r", [.Gv, .Ev], cycles(12), .bitScan),
   user("bsr", .bsr, "0F BD /r", [.Gv, .Ev], cycles(12), .bitScan),
   user("setcc", .setcc, "0F 90+cc /r", [.Eb], cycles(1, 2), .condition, .writesOnly),
+  user("salc", .salc, "D6", [], cycles(3), FlagUse(reads: .cf), .alias),
 ]

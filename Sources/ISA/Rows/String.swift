@@ -1,4 +1,5 @@
-/// String instructions; the second cycle count is the set-up of the repeated form. SDM vol. 1, 7.3.9.
+/// String instructions; the second cycle count is the set-up of the repeated form. SDM vol. 1,
+/// 7.3.9.
 let stringRows: [Row] = [
   user("movs", .movs, "A4", [.Yb, .Xb], cycles(4, 13, each: 1), .direction, writes),
   user("movs", .movs, "A5", [.Yv, .Xv], cycles(4, 13, each: 1), .direction, writes),

@@ -1,4 +1,5 @@
-/// Port I/O, control registers and the other system instructions. SDM vol. 3, 2.8; vol. 1, chapter 19.
+/// Port I/O, control registers and the other system instructions. SDM vol. 3, 2.8; vol. 1, chapter
+/// 19.
 let systemRows: [Row] = [
   row("in", .in, "E4", [.AL, .Ib], cycles(7), .none, input),
   row("in", .in, "E5", [.eAX, .Ib], cycles(7), .none, input),

@@ -12,8 +12,9 @@ private func fp(
     condition: condition)
 }
 
-/// The forms of a non-popping arithmetic instruction: m32, m64, ST0,STi, STi,ST0 and, with its other
-/// operations, STi,ST0 popping and the integers m16, m32. `reversed` is the digit that DC and DE use.
+/// The forms of a non-popping arithmetic instruction: m32, m64, ST0,STi, STi,ST0 and, with its
+/// other operations, STi,ST0 popping and the integers m16, m32. `reversed` is the digit that DC and
+/// DE use.
 private func arithmetic(
   _ name: String, _ operation: Operation, _ popping: Operation, _ integer: Operation,
   _ digit: Int, reversed: Int, _ clocks: UInt16
