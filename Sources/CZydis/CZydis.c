@@ -48,6 +48,8 @@ static void viewRegister(ZydisRegister value, ZydisViewOperand *view) {
 
 static void viewOperand(const ZydisDecodedOperand *operand, ZydisViewOperand *view) {
   view->size = (uint16_t)(operand->size / 8);
+  view->isRead = (operand->actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0;
+  view->isWritten = (operand->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0;
   switch (operand->type) {
     case ZYDIS_OPERAND_TYPE_REGISTER: viewRegister(operand->reg.value, view); break;
     case ZYDIS_OPERAND_TYPE_MEMORY:
@@ -99,6 +101,14 @@ int zydisView(const uint8_t *bytes, size_t count, int codeSize, ZydisView *view)
   strncpy(view->mnemonic, ZydisMnemonicGetString(instruction.mnemonic), sizeof view->mnemonic - 1);
   strncpy(view->extension, ZydisISAExtGetString(instruction.meta.isa_ext),
           sizeof view->extension - 1);
+  view->acceptsLock = (instruction.attributes & ZYDIS_ATTRIB_ACCEPTS_LOCK) != 0;
+  view->isPrivileged = (instruction.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED) != 0;
+  if (instruction.cpu_flags) {
+    const ZydisAccessedFlags *flags = instruction.cpu_flags;
+    view->flagsRead = flags->tested;
+    view->flagsWritten = flags->modified | flags->set_0 | flags->set_1;
+    view->flagsUndefined = flags->undefined;
+  }
   for (size_t i = 0; i < instruction.operand_count && view->operandCount < 4; i++)
     if (operands[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
       viewOperand(&operands[i], &view->operands[view->operandCount++]);

@@ -22,32 +22,41 @@ extension Instruction {
       && attributes.contains(.repeatable)
   }
 
-  /// Flags it reads, for its condition.
+  /// Flags it reads, for its condition. A shift by CL reads what it writes, as a count of 0 keeps it.
   public var flagsRead: FlagSet {
     switch kind {
-    case .jcc, .setcc, .cmovcc, .fcmovcc: Condition.flags(condition)
-    default: tableRow.flags.reads
+    case .jcc, .setcc, .cmovcc, .fcmovcc: return Condition.flags(condition)
+    default:
+      guard let count = shiftCount else { return tableRow.flags.reads }
+      return (kind == .rcl || kind == .rcr) && count != 0 ? .cf : []
     }
   }
 
-  /// Flags that may change and have a defined value afterwards. Shifts change none of them when the
-  /// count is 0.
+  /// Flags that may change and have a defined value afterwards.
   public var flagsWritten: FlagSet {
-    tableRow.flags.writes.union(isShiftByImmediate1 ? .of : [])
+    switch shiftCount {
+    case 0: []
+    case 1: tableRow.flags.writes.union(.of)
+    default: tableRow.flags.writes
+    }
   }
 
   /// Flags whose value afterwards is undefined.
   public var flagsUndefined: FlagSet {
-    tableRow.flags.undefined.subtracting(isShiftByImmediate1 ? .of : [])
+    switch shiftCount {
+    case 0: []
+    case 1: tableRow.flags.undefined.subtracting(.of)
+    default: tableRow.flags.undefined
+    }
   }
 
-  /// OF is defined for single-bit shifts and rotates only.
-  private var isShiftByImmediate1: Bool {
+  /// The masked count of a shift or rotate by an immediate: 0 changes no flag, 1 defines OF.
+  private var shiftCount: UInt32? {
     switch kind {
     case .rol, .ror, .rcl, .rcr, .shl, .shr, .sar:
-      operands.1.isImmediate && immediate & 31 == 1
-    case .shld, .shrd: operands.2.isImmediate && immediate & 31 == 1
-    default: false
+      operands.1.isImmediate ? immediate & 31 : nil
+    case .shld, .shrd: operands.2.isImmediate ? immediate & 31 : nil
+    default: nil
     }
   }
 }

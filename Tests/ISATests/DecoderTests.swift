@@ -121,4 +121,35 @@ private struct DecodingFailed: Error {
     #expect(instruction.immediate == 0x0605 && instruction.displacement == 0x0403_0201)
     #expect(instruction.prefixSet.contains(.lock))
   }
+
+  /// Whatever the bytes, fewer than were needed are reported as truncated and more change nothing.
+  @Test func resultDependsOnNeededBytesOnly() {
+    var generator = TestGenerator(state: 5)
+    for round in 0..<20_000 {
+      let codeSize: UInt8 = round & 1 == 0 ? 2 : 4
+      let bytes = (0..<40).map { _ in
+        Int.random(in: 0..<4, using: &generator) == 0
+          ? 0x66 : UInt8.random(in: 0...255, using: &generator)
+      }
+      let needed: Int
+      switch Decoder.decode(bytes, codeSize: codeSize) {
+      case .instruction(let instruction): needed = Int(instruction.length)
+      case .invalid(let count): needed = count
+      case .tooLong: needed = 15
+      case .truncated:
+        Issue.record("40 bytes are enough: \(bytes)")
+        continue
+      }
+      #expect((1...15).contains(needed))
+      for count in 0..<needed {
+        guard case .truncated = Decoder.decode(Array(bytes[..<count]), codeSize: codeSize) else {
+          Issue.record("\(count) of \(needed) bytes: \(bytes)")
+          break
+        }
+      }
+      if case .truncated = Decoder.decode(Array(bytes[..<needed]), codeSize: codeSize) {
+        Issue.record("\(needed) bytes are enough: \(bytes)")
+      }
+    }
+  }
 }

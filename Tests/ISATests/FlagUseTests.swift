@@ -25,6 +25,11 @@ import Testing
       let instruction = try decoded(bytes)
       #expect(instruction.flagsWritten.contains(.of) && !instruction.flagsUndefined.contains(.of))
     }
+    let byZero = try decoded([0xC1, 0xE0, 0x20])
+    #expect(byZero.flagsWritten == .none && byZero.flagsUndefined == .none)
+    #expect(try decoded([0xD3, 0xE0]).flagsRead == .all)
+    #expect(try decoded([0xC1, 0xE0, 2]).flagsRead == .none)
+    #expect(try decoded([0xC1, 0xD0, 2]).flagsRead == .cf)
     for bytes in [[0xC1, 0xE0, 2], [0xD3, 0xE0]] as [[UInt8]] {
       let instruction = try decoded(bytes)
       #expect(!instruction.flagsWritten.contains(.of) && instruction.flagsUndefined.contains(.of))

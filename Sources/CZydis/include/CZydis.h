@@ -37,6 +37,7 @@ typedef struct ZydisViewOperand {
   uint32_t displacement;
   uint32_t immediate;  ///< Immediate, branch displacement or far offset.
   uint32_t selector;
+  uint8_t isRead, isWritten;  ///< Conditional accesses included.
 } ZydisViewOperand;
 
 typedef struct ZydisView {
@@ -44,6 +45,9 @@ typedef struct ZydisView {
   uint8_t length;
   uint8_t operandCount;     ///< Those that the assembler text shows.
   uint8_t isBaseline;       ///< Of an instruction set extension up to Pentium III and SSE2.
+  uint8_t acceptsLock, isPrivileged;
+  /// EFLAGS bits.
+  uint32_t flagsRead, flagsWritten, flagsUndefined;
   ZydisViewOperand operands[4];
   char mnemonic[24];
   char extension[24];
