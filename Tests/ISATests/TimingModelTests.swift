@@ -43,6 +43,11 @@ import Testing
     }
   }
 
+  /// An endless chain of faults must not stop time.
+  @Test func exceptionsAreCharged() {
+    for model in TimingModel.allCases { #expect(model.exceptionCycles > 0) }
+  }
+
   @Test func modelsAreNamedAndVersioned() {
     #expect(TimingModel.allCases.map(\.rawValue) == ["unit", "pentium-1"])
   }
