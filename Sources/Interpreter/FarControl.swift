@@ -9,7 +9,7 @@ enum FarControlFamily {
     case .jmpFar:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          let target = try farTarget(cpu, op)
+          let target = try FarControlFamily.farTarget(cpu, op)
           try cpu.jumpFar(
             selector: target.selector, offset: target.offset, nextEIP: cpu.nextEIP(op))
           return Leave.branched
@@ -18,7 +18,7 @@ enum FarControlFamily {
     case .callFar:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          let target = try farTarget(cpu, op)
+          let target = try FarControlFamily.farTarget(cpu, op)
           try cpu.callFar(
             selector: target.selector, offset: target.offset,
             operandSize: op.pointee.instruction.operandSize, nextEIP: cpu.nextEIP(op))
@@ -44,13 +44,15 @@ enum FarControlFamily {
       }
     case .int:
       return { cpu, op in
-        interrupt(
+        FarControlFamily.interrupt(
           cpu, op, UInt8(truncatingIfNeeded: op.pointee.instruction.immediate), checksIOPL: true)
       }
-    case .int3: return { cpu, op in interrupt(cpu, op, 3) }
+    case .int3: return { cpu, op in FarControlFamily.interrupt(cpu, op, 3) }
     case .into:
-      return { cpu, op in cpu.overflowFlag ? interrupt(cpu, op, 4) : cpu.pointee.stop }
-    case .icebp: return { cpu, op in interrupt(cpu, op, 1, source: .exception) }
+      return { cpu, op in
+        cpu.overflowFlag ? FarControlFamily.interrupt(cpu, op, 4) : cpu.pointee.stop
+      }
+    case .icebp: return { cpu, op in FarControlFamily.interrupt(cpu, op, 1, source: .exception) }
     default: return nil
     }
   }

@@ -34,7 +34,7 @@ enum FlagsFamily {
     case .cli:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          try requireIOPL(cpu)
+          try FlagsFamily.requireIOPL(cpu)
           cpu.pointee.eflags &= ~EFLAGS.if
           return cpu.pointee.stop
         }
@@ -42,7 +42,7 @@ enum FlagsFamily {
     case .sti:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          try requireIOPL(cpu)
+          try FlagsFamily.requireIOPL(cpu)
           if cpu.pointee.eflags & EFLAGS.if == 0 {
             cpu.pointee.eflags |= EFLAGS.if
             cpu.pointee.shadow = InterruptShadow.sti
@@ -52,9 +52,9 @@ enum FlagsFamily {
         }
       }
     case .pushf:
-      return { cpu, op in execute(cpu) { () throws(Fault) in try pushFlags(cpu, op) } }
+      return { cpu, op in execute(cpu) { () throws(Fault) in try FlagsFamily.pushFlags(cpu, op) } }
     case .popf:
-      return { cpu, op in execute(cpu) { () throws(Fault) in try popFlags(cpu, op) } }
+      return { cpu, op in execute(cpu) { () throws(Fault) in try FlagsFamily.popFlags(cpu, op) } }
     default: return nil
     }
   }

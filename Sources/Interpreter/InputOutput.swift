@@ -7,15 +7,23 @@ import Memory
 enum InputOutputFamily {
   static func handler(for i: Instruction) -> Handler? {
     switch i.kind {
-    case .in: return { cpu, op in execute(cpu) { () throws(Fault) in try input(cpu, op) } }
-    case .out: return { cpu, op in execute(cpu) { () throws(Fault) in try output(cpu, op) } }
+    case .in:
+      return { cpu, op in execute(cpu) { () throws(Fault) in try InputOutputFamily.input(cpu, op) }
+      }
+    case .out:
+      return { cpu, op in execute(cpu) { () throws(Fault) in try InputOutputFamily.output(cpu, op) }
+      }
     case .ins:
       return { cpu, op in
-        execute(cpu) { () throws(Fault) in try repeated(cpu, op, inputString) }
+        execute(cpu) { () throws(Fault) in
+          try InputOutputFamily.repeated(cpu, op, InputOutputFamily.inputString)
+        }
       }
     case .outs:
       return { cpu, op in
-        execute(cpu) { () throws(Fault) in try repeated(cpu, op, outputString) }
+        execute(cpu) { () throws(Fault) in
+          try InputOutputFamily.repeated(cpu, op, InputOutputFamily.outputString)
+        }
       }
     default: return nil
     }

@@ -7,7 +7,9 @@ enum SegmentFamily {
   static func handler(for i: Instruction) -> Handler? {
     switch i.kind {
     case .movToSegment:
-      return { cpu, op in execute(cpu) { () throws(Fault) in try moveToSegment(cpu, op) } }
+      return { cpu, op in
+        execute(cpu) { () throws(Fault) in try SegmentFamily.moveToSegment(cpu, op) }
+      }
     case .movFromSegment:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
@@ -30,20 +32,22 @@ enum SegmentFamily {
         }
       }
     case .popSegment:
-      return { cpu, op in execute(cpu) { () throws(Fault) in try popSegment(cpu, op) } }
-    case .lds: return { cpu, op in loadFar(cpu, op, SegmentNumber.ds) }
-    case .les: return { cpu, op in loadFar(cpu, op, SegmentNumber.es) }
-    case .lss: return { cpu, op in loadFar(cpu, op, SegmentNumber.ss) }
-    case .lfs: return { cpu, op in loadFar(cpu, op, SegmentNumber.fs) }
-    case .lgs: return { cpu, op in loadFar(cpu, op, SegmentNumber.gs) }
+      return { cpu, op in execute(cpu) { () throws(Fault) in try SegmentFamily.popSegment(cpu, op) }
+      }
+    case .lds: return { cpu, op in SegmentFamily.loadFar(cpu, op, SegmentNumber.ds) }
+    case .les: return { cpu, op in SegmentFamily.loadFar(cpu, op, SegmentNumber.es) }
+    case .lss: return { cpu, op in SegmentFamily.loadFar(cpu, op, SegmentNumber.ss) }
+    case .lfs: return { cpu, op in SegmentFamily.loadFar(cpu, op, SegmentNumber.fs) }
+    case .lgs: return { cpu, op in SegmentFamily.loadFar(cpu, op, SegmentNumber.gs) }
     case .arpl:
-      return { cpu, op in execute(cpu) { () throws(Fault) in try adjustRPL(cpu, op) } }
+      return { cpu, op in execute(cpu) { () throws(Fault) in try SegmentFamily.adjustRPL(cpu, op) }
+      }
     case .lar:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
           try cpu.requireProtectedMode()
           let selector = try readWord(cpu, op, op.pointee.instruction.operands.1)
-          return store(cpu, op, try cpu.accessRights(selector))
+          return SegmentFamily.store(cpu, op, try cpu.accessRights(selector))
         }
       }
     case .lsl:
@@ -51,16 +55,16 @@ enum SegmentFamily {
         execute(cpu) { () throws(Fault) in
           try cpu.requireProtectedMode()
           let selector = try readWord(cpu, op, op.pointee.instruction.operands.1)
-          return store(cpu, op, try cpu.segmentLimit(selector))
+          return SegmentFamily.store(cpu, op, try cpu.segmentLimit(selector))
         }
       }
     case .verr:
       return { cpu, op in
-        execute(cpu) { () throws(Fault) in try verify(cpu, op, write: false) }
+        execute(cpu) { () throws(Fault) in try SegmentFamily.verify(cpu, op, write: false) }
       }
     case .verw:
       return { cpu, op in
-        execute(cpu) { () throws(Fault) in try verify(cpu, op, write: true) }
+        execute(cpu) { () throws(Fault) in try SegmentFamily.verify(cpu, op, write: true) }
       }
     default: return nil
     }

@@ -88,24 +88,24 @@ enum SystemFamily {
     case .lgdt:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          cpu.pointee.gdtr = try loadedTable(cpu, op)
+          cpu.pointee.gdtr = try SystemFamily.loadedTable(cpu, op)
           return cpu.pointee.stop
         }
       }
     case .lidt:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          cpu.pointee.idtr = try loadedTable(cpu, op)
+          cpu.pointee.idtr = try SystemFamily.loadedTable(cpu, op)
           return cpu.pointee.stop
         }
       }
     case .sgdt:
       return { cpu, op in
-        execute(cpu) { () throws(Fault) in try storeTable(cpu, op, cpu.pointee.gdtr) }
+        execute(cpu) { () throws(Fault) in try SystemFamily.storeTable(cpu, op, cpu.pointee.gdtr) }
       }
     case .sidt:
       return { cpu, op in
-        execute(cpu) { () throws(Fault) in try storeTable(cpu, op, cpu.pointee.idtr) }
+        execute(cpu) { () throws(Fault) in try SystemFamily.storeTable(cpu, op, cpu.pointee.idtr) }
       }
     case .lldt:
       return { cpu, op in
@@ -183,14 +183,14 @@ enum SystemFamily {
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
           try cpu.checkTimeStampAccess()
-          setPair(cpu, cpu.timeStampCounter)
+          SystemFamily.setPair(cpu, cpu.timeStampCounter)
           return cpu.pointee.stop
         }
       }
     case .rdmsr:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          setPair(cpu, try cpu.readMSR(cpu.ecx))
+          SystemFamily.setPair(cpu, try cpu.readMSR(cpu.ecx))
           return cpu.pointee.stop
         }
       }
@@ -204,7 +204,7 @@ enum SystemFamily {
     case .rdpmc:
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
-          setPair(cpu, try cpu.readPerformanceCounter(cpu.ecx))
+          SystemFamily.setPair(cpu, try cpu.readPerformanceCounter(cpu.ecx))
           return cpu.pointee.stop
         }
       }
