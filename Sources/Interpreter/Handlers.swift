@@ -41,8 +41,16 @@ enum Handlers {
   }
 
   private static func family(of i: Instruction) -> Handler? {
-    SegmentFamily.handler(for: i) ?? FarControlFamily.handler(for: i)
-      ?? FlagsFamily.handler(for: i) ?? InputOutputFamily.handler(for: i)
-      ?? SystemFamily.handler(for: i) ?? X87Family.handler(for: i)
+    // One by one: the compiler gives up on a chain of `??` this long.
+    if let handler = DataMovementFamily.handler(for: i) { return handler }
+    if let handler = ArithmeticFamily.handler(for: i) { return handler }
+    if let handler = LogicFamily.handler(for: i) { return handler }
+    if let handler = ControlFamily.handler(for: i) { return handler }
+    if let handler = SegmentFamily.handler(for: i) { return handler }
+    if let handler = FarControlFamily.handler(for: i) { return handler }
+    if let handler = FlagsFamily.handler(for: i) { return handler }
+    if let handler = InputOutputFamily.handler(for: i) { return handler }
+    if let handler = SystemFamily.handler(for: i) { return handler }
+    return X87Family.handler(for: i)
   }
 }

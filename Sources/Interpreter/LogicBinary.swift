@@ -1,0 +1,154 @@
+import CPU
+import ISA
+import Memory
+
+// AND, OR, XOR, TEST in all their forms. SDM vol. 2, under each name.
+
+/// `a & b`
+enum And: BinaryOperation {
+  @inline(__always)
+  static func compute<T: GuestInteger>(_ cpu: CPU, _ a: T, _ b: T) -> T {
+    let r = a & b
+    cpu.setLogicFlags(r)
+    return r
+  }
+
+  static func handler(for i: Instruction) -> Handler {
+    switch (i.width, i.form) {
+    case (.doubleword, .registerRegister): { binaryRR($0, $1, And.self, UInt32.self) }
+    case (.doubleword, .registerImmediate): { binaryRI($0, $1, And.self, UInt32.self) }
+    case (.doubleword, .registerBase): { binaryRM($0, $1, And.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseRegister): { binaryMR($0, $1, And.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseImmediate): { binaryMI($0, $1, And.self, UInt32.self, Base.self) }
+    case (.doubleword, .registerIndexed): { binaryRM($0, $1, And.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedRegister): { binaryMR($0, $1, And.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedImmediate): { binaryMI($0, $1, And.self, UInt32.self, Indexed.self) }
+    case (.byte, .registerRegister): { binaryRR($0, $1, And.self, UInt8.self) }
+    case (.byte, .registerImmediate): { binaryRI($0, $1, And.self, UInt8.self) }
+    case (.byte, .registerBase): { binaryRM($0, $1, And.self, UInt8.self, Base.self) }
+    case (.byte, .baseRegister): { binaryMR($0, $1, And.self, UInt8.self, Base.self) }
+    case (.byte, .baseImmediate): { binaryMI($0, $1, And.self, UInt8.self, Base.self) }
+    case (.byte, .registerIndexed): { binaryRM($0, $1, And.self, UInt8.self, Indexed.self) }
+    case (.byte, .indexedRegister): { binaryMR($0, $1, And.self, UInt8.self, Indexed.self) }
+    case (.byte, .indexedImmediate): { binaryMI($0, $1, And.self, UInt8.self, Indexed.self) }
+    case (.word, .registerRegister): { binaryRR($0, $1, And.self, UInt16.self) }
+    case (.word, .registerImmediate): { binaryRI($0, $1, And.self, UInt16.self) }
+    case (.byte, _): { binary($0, $1, And.self, UInt8.self) }
+    case (.word, _): { binary($0, $1, And.self, UInt16.self) }
+    case (.doubleword, _): { binary($0, $1, And.self, UInt32.self) }
+    }
+  }
+}
+
+/// `a | b`
+enum Or: BinaryOperation {
+  @inline(__always)
+  static func compute<T: GuestInteger>(_ cpu: CPU, _ a: T, _ b: T) -> T {
+    let r = a | b
+    cpu.setLogicFlags(r)
+    return r
+  }
+
+  static func handler(for i: Instruction) -> Handler {
+    switch (i.width, i.form) {
+    case (.doubleword, .registerRegister): { binaryRR($0, $1, Or.self, UInt32.self) }
+    case (.doubleword, .registerImmediate): { binaryRI($0, $1, Or.self, UInt32.self) }
+    case (.doubleword, .registerBase): { binaryRM($0, $1, Or.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseRegister): { binaryMR($0, $1, Or.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseImmediate): { binaryMI($0, $1, Or.self, UInt32.self, Base.self) }
+    case (.doubleword, .registerIndexed): { binaryRM($0, $1, Or.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedRegister): { binaryMR($0, $1, Or.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedImmediate): { binaryMI($0, $1, Or.self, UInt32.self, Indexed.self) }
+    case (.byte, .registerRegister): { binaryRR($0, $1, Or.self, UInt8.self) }
+    case (.byte, .registerImmediate): { binaryRI($0, $1, Or.self, UInt8.self) }
+    case (.byte, .registerBase): { binaryRM($0, $1, Or.self, UInt8.self, Base.self) }
+    case (.byte, .baseRegister): { binaryMR($0, $1, Or.self, UInt8.self, Base.self) }
+    case (.byte, .baseImmediate): { binaryMI($0, $1, Or.self, UInt8.self, Base.self) }
+    case (.byte, .registerIndexed): { binaryRM($0, $1, Or.self, UInt8.self, Indexed.self) }
+    case (.byte, .indexedRegister): { binaryMR($0, $1, Or.self, UInt8.self, Indexed.self) }
+    case (.byte, .indexedImmediate): { binaryMI($0, $1, Or.self, UInt8.self, Indexed.self) }
+    case (.word, .registerRegister): { binaryRR($0, $1, Or.self, UInt16.self) }
+    case (.word, .registerImmediate): { binaryRI($0, $1, Or.self, UInt16.self) }
+    case (.byte, _): { binary($0, $1, Or.self, UInt8.self) }
+    case (.word, _): { binary($0, $1, Or.self, UInt16.self) }
+    case (.doubleword, _): { binary($0, $1, Or.self, UInt32.self) }
+    }
+  }
+}
+
+/// `a ^ b`
+enum ExclusiveOr: BinaryOperation {
+  @inline(__always)
+  static func compute<T: GuestInteger>(_ cpu: CPU, _ a: T, _ b: T) -> T {
+    let r = a ^ b
+    cpu.setLogicFlags(r)
+    return r
+  }
+
+  static func handler(for i: Instruction) -> Handler {
+    switch (i.width, i.form) {
+    case (.doubleword, .registerRegister): { binaryRR($0, $1, ExclusiveOr.self, UInt32.self) }
+    case (.doubleword, .registerImmediate): { binaryRI($0, $1, ExclusiveOr.self, UInt32.self) }
+    case (.doubleword, .registerBase):
+      { binaryRM($0, $1, ExclusiveOr.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseRegister):
+      { binaryMR($0, $1, ExclusiveOr.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseImmediate):
+      { binaryMI($0, $1, ExclusiveOr.self, UInt32.self, Base.self) }
+    case (.doubleword, .registerIndexed):
+      { binaryRM($0, $1, ExclusiveOr.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedRegister):
+      { binaryMR($0, $1, ExclusiveOr.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedImmediate):
+      { binaryMI($0, $1, ExclusiveOr.self, UInt32.self, Indexed.self) }
+    case (.byte, .registerRegister): { binaryRR($0, $1, ExclusiveOr.self, UInt8.self) }
+    case (.byte, .registerImmediate): { binaryRI($0, $1, ExclusiveOr.self, UInt8.self) }
+    case (.word, .registerRegister): { binaryRR($0, $1, ExclusiveOr.self, UInt16.self) }
+    case (.word, .registerImmediate): { binaryRI($0, $1, ExclusiveOr.self, UInt16.self) }
+    case (.byte, _): { binary($0, $1, ExclusiveOr.self, UInt8.self) }
+    case (.word, _): { binary($0, $1, ExclusiveOr.self, UInt16.self) }
+    case (.doubleword, _): { binary($0, $1, ExclusiveOr.self, UInt32.self) }
+    }
+  }
+}
+
+/// The flags of `a & b`
+enum Test: BinaryOperation {
+  static var writes: Bool { @inline(__always) get { false } }
+  @inline(__always)
+  static func compute<T: GuestInteger>(_ cpu: CPU, _ a: T, _ b: T) -> T {
+    let r = a & b
+    cpu.setLogicFlags(r)
+    return r
+  }
+
+  static func handler(for i: Instruction) -> Handler {
+    switch (i.width, i.form) {
+    case (.doubleword, .registerRegister): { binaryRR($0, $1, Test.self, UInt32.self) }
+    case (.doubleword, .registerImmediate): { binaryRI($0, $1, Test.self, UInt32.self) }
+    case (.doubleword, .registerBase): { binaryRM($0, $1, Test.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseRegister): { binaryMR($0, $1, Test.self, UInt32.self, Base.self) }
+    case (.doubleword, .baseImmediate): { binaryMI($0, $1, Test.self, UInt32.self, Base.self) }
+    case (.doubleword, .registerIndexed): { binaryRM($0, $1, Test.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedRegister): { binaryMR($0, $1, Test.self, UInt32.self, Indexed.self) }
+    case (.doubleword, .indexedImmediate):
+      { binaryMI($0, $1, Test.self, UInt32.self, Indexed.self) }
+    case (.byte, .registerRegister): { binaryRR($0, $1, Test.self, UInt8.self) }
+    case (.byte, .registerImmediate): { binaryRI($0, $1, Test.self, UInt8.self) }
+    case (.byte, .registerBase): { binaryRM($0, $1, Test.self, UInt8.self, Base.self) }
+    case (.byte, .baseRegister): { binaryMR($0, $1, Test.self, UInt8.self, Base.self) }
+    case (.byte, .baseImmediate): { binaryMI($0, $1, Test.self, UInt8.self, Base.self) }
+    case (.byte, .registerIndexed): { binaryRM($0, $1, Test.self, UInt8.self, Indexed.self) }
+    case (.byte, .indexedRegister): { binaryMR($0, $1, Test.self, UInt8.self, Indexed.self) }
+    case (.byte, .indexedImmediate): { binaryMI($0, $1, Test.self, UInt8.self, Indexed.self) }
+    case (.word, .registerBase): { binaryRM($0, $1, Test.self, UInt16.self, Base.self) }
+    case (.word, .baseRegister): { binaryMR($0, $1, Test.self, UInt16.self, Base.self) }
+    case (.word, .baseImmediate): { binaryMI($0, $1, Test.self, UInt16.self, Base.self) }
+    case (.word, .registerRegister): { binaryRR($0, $1, Test.self, UInt16.self) }
+    case (.word, .registerImmediate): { binaryRI($0, $1, Test.self, UInt16.self) }
+    case (.byte, _): { binary($0, $1, Test.self, UInt8.self) }
+    case (.word, _): { binary($0, $1, Test.self, UInt16.self) }
+    case (.doubleword, _): { binary($0, $1, Test.self, UInt32.self) }
+    }
+  }
+}
