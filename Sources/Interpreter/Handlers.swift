@@ -46,6 +46,8 @@ enum Handlers {
     if let handler = ArithmeticFamily.handler(for: i) { return handler }
     if let handler = LogicFamily.handler(for: i) { return handler }
     if let handler = ControlFamily.handler(for: i) { return handler }
+    if let handler = ShiftFamily.handler(for: i) { return handler }
+    if let handler = StringFamily.handler(for: i) { return handler }
     if let handler = SegmentFamily.handler(for: i) { return handler }
     if let handler = FarControlFamily.handler(for: i) { return handler }
     if let handler = FlagsFamily.handler(for: i) { return handler }

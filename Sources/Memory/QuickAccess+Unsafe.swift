@@ -2,32 +2,58 @@
 // access as it is, and otherwise does nothing at all, so that the caller can fall back on the checked one.
 
 extension CPU {
-  /// The host address of `size` bytes (at most a page) at `segment:offset` that may be read without
-  /// further checks; nil if the checked access is needed.
+  /// Finds the host address of `size` bytes (at most a page) at `segment:offset`.
+  /// - Returns: false if they may not be read without further checks.
   @inlinable @inline(__always)
-  func quickReadable(_ segment: UInt8, _ offset: UInt32, _ size: Int) -> UnsafeMutableRawPointer? {
+  func findReadable(
+    _ segment: UInt8, _ offset: UInt32, _ size: Int, _ host: inout UnsafeMutableRawPointer
+  ) -> Bool {
     let s = self.segment(segment)
     guard UInt64(offset) &+ UInt64(truncatingIfNeeded: size) <= s.pointee.readEnd else {
-      return nil
+      return false
     }
     let linear = s.pointee.base &+ offset
     let entry = pointee.tlb.entry(linear)
-    guard entry.pointee.readTag == Self.pageOfLastByte(linear, size) else { return nil }
-    return Self.host(entry, linear)
+    guard entry.pointee.readTag == Self.pageOfLastByte(linear, size) else { return false }
+    host = Self.host(entry, linear)
+    return true
   }
 
-  /// The host address of `size` bytes (at most a page) at `segment:offset` that may be read and written
-  /// without further checks; nil if the checked access is needed.
+  /// Finds the host address of `size` bytes (at most a page) at `segment:offset`.
+  /// - Returns: false if they may not be read and written without further checks.
   @inlinable @inline(__always)
-  func quickWritable(_ segment: UInt8, _ offset: UInt32, _ size: Int) -> UnsafeMutableRawPointer? {
+  func findWritable(
+    _ segment: UInt8, _ offset: UInt32, _ size: Int, _ host: inout UnsafeMutableRawPointer
+  ) -> Bool {
     let s = self.segment(segment)
     guard UInt64(offset) &+ UInt64(truncatingIfNeeded: size) <= s.pointee.writeEnd else {
-      return nil
+      return false
     }
     let linear = s.pointee.base &+ offset
     let entry = pointee.tlb.entry(linear)
-    guard entry.pointee.writeTag == Self.pageOfLastByte(linear, size) else { return nil }
-    return Self.host(entry, linear)
+    guard entry.pointee.writeTag == Self.pageOfLastByte(linear, size) else { return false }
+    host = Self.host(entry, linear)
+    return true
+  }
+
+  /// The host address of `size` bytes (at most a page) at `segment:offset`; nil if they may not be read
+  /// without further checks.
+  @inlinable @inline(__always)
+  public func quickReadable(_ segment: UInt8, _ offset: UInt32, _ size: Int)
+    -> UnsafeMutableRawPointer?
+  {
+    var host = UnsafeMutableRawPointer(self)
+    return findReadable(segment, offset, size, &host) ? host : nil
+  }
+
+  /// The host address of `size` bytes (at most a page) at `segment:offset`; nil if they may not be read
+  /// and written without further checks.
+  @inlinable @inline(__always)
+  public func quickWritable(_ segment: UInt8, _ offset: UInt32, _ size: Int)
+    -> UnsafeMutableRawPointer?
+  {
+    var host = UnsafeMutableRawPointer(self)
+    return findWritable(segment, offset, size, &host) ? host : nil
   }
 
   /// Reads at `segment:offset`; nil if the checked access is needed.
@@ -35,7 +61,9 @@ extension CPU {
   public func quickRead<T: FixedWidthInteger & UnsignedInteger>(
     _ segment: UInt8, _ offset: UInt32, as type: T.Type = T.self
   ) -> T? {
-    quickReadable(segment, offset, MemoryLayout<T>.size)?.loadUnaligned(as: T.self)
+    var host = UnsafeMutableRawPointer(self)
+    guard findReadable(segment, offset, MemoryLayout<T>.size, &host) else { return nil }
+    return host.loadUnaligned(as: T.self)
   }
 
   /// Writes at `segment:offset`; false if the checked access is needed, and then nothing was written.
@@ -43,7 +71,8 @@ extension CPU {
   public func quickWrite<T: FixedWidthInteger & UnsignedInteger>(
     _ segment: UInt8, _ offset: UInt32, _ value: T
   ) -> Bool {
-    guard let host = quickWritable(segment, offset, MemoryLayout<T>.size) else { return false }
+    var host = UnsafeMutableRawPointer(self)
+    guard findWritable(segment, offset, MemoryLayout<T>.size, &host) else { return false }
     host.storeBytes(of: value, as: T.self)
     return true
   }
@@ -54,7 +83,8 @@ extension CPU {
   public func quickModify<T: FixedWidthInteger & UnsignedInteger>(
     _ segment: UInt8, _ offset: UInt32, _ body: (T) -> T
   ) -> Bool {
-    guard let host = quickWritable(segment, offset, MemoryLayout<T>.size) else { return false }
+    var host = UnsafeMutableRawPointer(self)
+    guard findWritable(segment, offset, MemoryLayout<T>.size, &host) else { return false }
     host.storeBytes(of: body(host.loadUnaligned(as: T.self)), as: T.self)
     return true
   }
