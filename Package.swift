@@ -37,7 +37,7 @@ let package = Package(
       name: "Machine",
       dependencies: [
         "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Devices", "Statistics",
-        "Roms",
+        "Roms", "GuestPrograms",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: engineSettings),
@@ -53,6 +53,9 @@ let package = Package(
     .target(
       name: "Roms", path: "roms/demo", sources: ["ROM.swift", "Base64.swift"],
       plugins: ["GuestCode"]),
+    .target(
+      name: "GuestPrograms", dependencies: ["Roms"], path: "roms/linux",
+      sources: ["Programs.swift"], plugins: ["GuestCode"]),
     // Test support, not part of the product.
     .target(
       name: "CZydis", linkerSettings: [.linkedLibrary("Zydis"), .linkedLibrary("Zycore")]),

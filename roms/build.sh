@@ -1,6 +1,7 @@
 #!/bin/sh
 # Usage: build.sh CLANG LLD NAME.S OUTPUT.{bin,swift}
 # Assembles NAME.S and the *.S and *.c files of the folder NAME/ beside it, links them to a flat 64 KiB ROM image and
+# (or, where the folder has a link.ld, by that to an ELF program), and
 # writes it as it is, or as a Swift source that declares it as the base64 literal `NAMEImage`.
 set -eu
 clang=$1 lld=$2 source=$3 output=$4
@@ -22,7 +23,11 @@ for part in "$source" "$folder"/*.S "$folder"/*.c; do
   objects="$objects $object"
 done
 # shellcheck disable=SC2086
-"$lld" -m elf_i386 -T "$roms/include/rom.ld" --oformat binary $objects -o "$work/image"
+if [ -f "$folder/link.ld" ]; then
+  "$lld" -m elf_i386 -T "$folder/link.ld" --strip-all $objects -o "$work/image"
+else
+  "$lld" -m elf_i386 -T "$roms/include/rom.ld" --oformat binary $objects -o "$work/image"
+fi
 
 case $output in
 *.swift)

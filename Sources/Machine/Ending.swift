@@ -2,6 +2,8 @@
 public enum Ending: Sendable, Equatable {
   /// The guest switched the machine off.
   case powerOff
+  /// The guest reset the machine, and the run was to end with that.
+  case reset
   /// The guest asked for this exit status on the debug-exit port.
   case debugExit(UInt8)
   /// An exception could not be delivered, with the dump to print.
@@ -20,7 +22,7 @@ public enum Ending: Sendable, Equatable {
   /// The exit status of the process: documented in `docs/command-line.md`.
   public var status: Int32 {
     switch self {
-    case .powerOff, .untilReached, .quit: 0
+    case .powerOff, .reset, .untilReached, .quit: 0
     case .debugExit(let status): Int32(status)
     case .tripleFault: 70
     case .halted: 71
@@ -33,6 +35,7 @@ public enum Ending: Sendable, Equatable {
   public var description: String {
     switch self {
     case .powerOff: "power-off"
+    case .reset: "reset"
     case .debugExit: "debug exit"
     case .tripleFault: "triple fault"
     case .untilReached: "the text of --until appeared"

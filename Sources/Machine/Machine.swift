@@ -46,6 +46,9 @@ public final class Machine {
   private var nextHousekeeping: UInt64 = 0
   private var start: UInt64 = 0
 
+  /// Told every byte written to port E9h when not nil.
+  public var debugOutput: ((UInt8) -> Void)?
+
   private var cpu: CPU { processor.cpu }
 
   /// Builds the machine and loads the image.
@@ -102,6 +105,7 @@ public final class Machine {
         },
         debugOutput: { [self] byte in
           machine?.console.writeDebug(byte)
+          machine?.debugOutput?(byte)
           machine?.watch(byte)
         },
         powerOff: { [self] in machine?.end(.powerOff) },
@@ -169,6 +173,7 @@ public final class Machine {
     if let limit = configuration.cycleLimit, cpu.pointee.cycles >= limit { end(.cycleLimit) }
     if resetRequested && ending == nil {
       resets &+= 1
+      if configuration.endsOnReset { return end(.reset) }
       restart()
     }
   }

@@ -28,6 +28,8 @@ public struct MachineConfiguration: Sendable, Equatable {
   public var typesOnKeyboard = false
   /// Whether port F4h ends the run.
   public var debugExit = false
+  /// Whether a reset by the guest ends the run.
+  public var endsOnReset = false
   /// Wall seconds after which the run ends, if limited.
   public var timeLimit: Double?
   /// Guest cycles after which the run ends, if limited.

@@ -85,6 +85,9 @@ struct Run: ParsableCommand {
   @Option(help: ArgumentHelp("Write the trace to a file.", valueName: "path"))
   var traceFile: String?
 
+  @Flag(help: "End with status 0 when the guest resets the machine.")
+  var noReboot = false
+
   func run() throws {
     let image = try machine.bootImage()
     for (path, option) in [(statsPath, "--stats"), (traceFile, "--trace-file")] {
@@ -96,6 +99,7 @@ struct Run: ParsableCommand {
     var configuration = machine.configuration
     configuration.timeLimit = timeLimit
     configuration.trace = trace
+    configuration.endsOnReset = noReboot
     configuration.typesOnKeyboard = serial == .none
     let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
 
@@ -136,7 +140,7 @@ struct Run: ParsableCommand {
       writeToStandardError("switchback: triple fault\n" + dump)
     case .halted, .timeLimit, .cycleLimit:
       Switchback.complain("the run ended: \(ending.description)")
-    case .powerOff, .debugExit, .untilReached, .quit, .signal: break
+    case .powerOff, .reset, .debugExit, .untilReached, .quit, .signal: break
     }
   }
 }

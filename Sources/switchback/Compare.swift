@@ -1,0 +1,117 @@
+import ArgumentParser
+import Host
+import ISA
+import Machine
+
+/// `switchback compare`: the same program natively and in the guest.
+struct Compare: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run a program natively and in a Linux guest, and report the slowdown.",
+    discussion: """
+      The i386 Linux program runs natively on this host and, with its libraries, in a Linux guest \
+      built around it. Both must write the same and end the same; otherwise there is no number, \
+      the difference is shown and the exit status is 1.
+
+      Example:
+        switchback compare --kernel guests/vmlinuz-686 --repeat 5 -- ./sieve 1000000
+      """)
+
+  @Option(
+    help: ArgumentHelp("Engines to measure, separated by commas.", valueName: "names"),
+    transform: { text in
+      try text.split(separator: ",", omittingEmptySubsequences: false).map {
+        try Arguments.engine(String($0))
+      }
+    })
+  var engines: [String] = Engines.available
+
+  @Option(
+    name: .customLong("repeat"),
+    help: ArgumentHelp("Measured runs of each (3).", valueName: "n"),
+    transform: {
+      guard let count = Int($0), (1...1000).contains(count) else {
+        throw ValidationError("a number from 1 to 1000 is needed")
+      }
+      return count
+    })
+  var repetitions = 3
+
+  @Option(
+    help: ArgumentHelp(
+      "The guest's kernel, a bzImage (guests/vmlinuz-686).", valueName: "file"))
+  var kernel: String?
+
+  @Option(
+    name: [.customShort("m"), .long],
+    help: ArgumentHelp("Guest RAM, 64M to 3G (512M).", valueName: "size"),
+    transform: Arguments.memory)
+  var memory: UInt64 = 512 << 20
+
+  @Option(help: ArgumentHelp("The program's standard input.", valueName: "path"))
+  var stdin: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A file or directory that the program reads; the guest gets it at the same path.",
+      valueName: "path"))
+  var file: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Guest cycles per microsecond.", valueName: "n"),
+    transform: Arguments.mhz)
+  var mhz: UInt64 = MachineConfiguration.defaultMHz
+
+  @Option(
+    help: ArgumentHelp("What instructions cost.", valueName: "model"),
+    transform: Arguments.timing)
+  var timing = MachineConfiguration().timing
+
+  @Option(
+    help: ArgumentHelp("Give up on a guest after this many seconds (600).", valueName: "sec"),
+    transform: Arguments.seconds)
+  var timeLimit = 600.0
+
+  @Option(help: ArgumentHelp("Write the result as JSON.", valueName: "path"))
+  var json: String?
+
+  @Argument(help: ArgumentHelp("The program, then its arguments.", valueName: "program"))
+  var command: [String]
+
+  func run() throws {
+    guard let program = command.first else { throw ValidationError("a program is needed") }
+    let kernelPath = kernel ?? "guests/vmlinuz-686"
+    guard kernel != nil || HostFile.read(kernelPath, limit: 1) != nil else {
+      throw InputError(
+        .noInput, "--kernel: name a guest kernel, or fetch guests/vmlinuz-686 with 'make guests'")
+    }
+    let kernelBytes = try Files.read(kernelPath, option: "--kernel")
+    if let json { try Files.checkWritable(json, option: "--json") }
+    var comparison = Comparison(
+      program: program, kernelName: "--kernel: \(kernelPath)", kernel: kernelBytes)
+    comparison.arguments = Array(command.dropFirst())
+    comparison.input = stdin
+    comparison.extraFiles = file
+    comparison.repetitions = repetitions
+    comparison.configuration.memory = memory
+    comparison.configuration.mhz = mhz
+    comparison.configuration.timing = timing
+    comparison.configuration.timeLimit = timeLimit
+
+    HostSignals.catchAll()
+    let result: Comparison.Result
+    do {
+      result = try comparison.run(engines: engines) { Switchback.complain($0) }
+    } catch let mismatch as Comparison.Mismatch {
+      writeToStandardError("switchback: \(mismatch.description)\n")
+      throw ExitCode(1)
+    }
+    let output = HostOutput.standardOutput()
+    output.write(result.table(program: command.joined(separator: " "), mhz: mhz))
+    output.flush()
+    if let json {
+      let document = result.json(
+        program: program, arguments: comparison.arguments, mhz: mhz, kernel: kernelPath)
+      try Files.write(document.text, to: json, option: "--json")
+    }
+  }
+}
