@@ -21,18 +21,36 @@ final class PC {
     static let keyboard = 1
     static let serial1 = 4
     static let clock = 8
+    static let systemControl: UInt8 = 9
     static let mouse = 12
 
     /// Whose interrupts the report counts under which name.
     static let names = [
-      timer: "pit", keyboard: "keyboard", serial1: "serial", clock: "rtc", mouse: "keyboard",
+      timer: "pit", keyboard: "keyboard", serial1: "serial", clock: "rtc",
+      Int(systemControl): "acpi", mouse: "keyboard",
     ]
+    /// Where a firmware routes PIRQA...PIRQD.
+    static let pci: [UInt8] = [10, 10, 11, 11]
+  }
+
+  /// The first of the 64 ACPI ports, where SeaBIOS puts them too.
+  private static let powerManagementBase: UInt16 = 0x600
+
+  /// The tables by which a kernel that is booted without a firmware finds the hardware.
+  static var acpiTables: ACPITables {
+    var configuration = ACPITables.Configuration()
+    configuration.powerManagementBase = powerManagementBase
+    configuration.sciInterrupt = IRQ.systemControl
+    configuration.pirqInterrupts = IRQ.pci
+    return ACPITables(configuration)
   }
 
   let interruptControllers: PICPair
   let serial1: UART16550A
   let keyboard: KeyboardController8042
   let typer: KeyTyper
+  private let pciBridge: PIIX3ISABridge
+  private let powerFunction: PIIX4PowerManagementFunction
   private var resettables: [any Resettable] = []
 
   /// - Parameter startTime: the date of the real-time clock, in seconds since 1970.
@@ -97,12 +115,56 @@ final class PC {
     }
     self.serial1 = serial1
 
-    resettables = [pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post]
+    // DMA.
+    let dma = DMA8237()
+    dma.readMemory = { [unowned memory] in
+      UInt8(truncatingIfNeeded: memory.read(physical: UInt64($0), size: 1))
+    }
+    dma.writeMemory = { [unowned memory] in
+      memory.write(physical: UInt64($0), size: 1, UInt64($1))
+    }
+    try attach(dma.primary, 0x00...0x0F, "dma")
+    try attach(dma.secondary, 0xC0...0xDF, "dma")
+    try attach(PortWindow(dma.pages, base: 1), 0x81...0x8F, "dma")
+
+    // PCI: host bridge, ISA bridge, power management.
+    let host = PCIHostBridge()
+    host.resetRequested = signals.reset
+    try attach(host, 0xCF8...0xCFF, "pci")
+    let bridge = PIIX3ISABridge(controller: pic)
+    host.attach(bridge.function, device: 1, function: 0)
+    let power = PIIX4PowerManagementFunction()
+    host.attach(power.function, device: 1, function: 3)
+    let acpi = ACPIPowerManagement(queue: events, interrupt: line(Int(IRQ.systemControl)))
+    acpi.powerOffRequested = signals.powerOff
+    try attach(acpi.commandPort, 0xB2...0xB3, "acpi")
+    var current: UInt16?
+    power.baseChanged = { [unowned ports] base in
+      if let current { ports.detach(first: current) }
+      // A base on top of other ports is the guest's mistake; the registers are out of reach then.
+      current = base.flatMap { base in
+        let last = base.addingReportingOverflow(0x3F)
+        let isFree =
+          !last.overflow
+          && (try? ports.attach(acpi, ports: base...last.partialValue, name: "acpi")) != nil
+        return isFree ? base : nil
+      }
+    }
+    pciBridge = bridge
+    powerFunction = power
+
+    resettables = [
+      pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post, dma, host,
+      bridge, power, acpi,
+    ]
   }
 
   /// The power-on state of every device.
   func reset() {
     for device in resettables { device.reset() }
+    // What a firmware would set up, for guests that start without one.
+    pciBridge.route(IRQ.pci)
+    powerFunction.enable(base: Self.powerManagementBase)
   }
 
   /// The text on the screen, line by line, without attributes.

@@ -10,7 +10,20 @@ public enum KernelLoader {
     configuration: MachineConfiguration
   ) throws(InputError) -> BootImage {
     guard !kernel.isEmpty else { throw InputError(.badData, "\(name): the file is empty") }
-    let memory = MemoryLayoutMap(ramSize: UInt32(configuration.memory))
+    let tables = PC.acpiTables
+    let memory = MemoryLayoutMap(
+      ramSize: UInt32(configuration.memory), acpiRoot: tables.rootPointer)
+    var image = try load(
+      kernel, name: name, initrd: initrd, initrdName: initrdName, commandLine: commandLine,
+      memory: memory)
+    image.segments += tables.contents.map { .init(address: $0.address, bytes: $0.bytes) }
+    return image
+  }
+
+  private static func load(
+    _ kernel: [UInt8], name: String, initrd: [UInt8]?, initrdName: String, commandLine: String,
+    memory: MemoryLayoutMap
+  ) throws(InputError) -> BootImage {
     if LinuxLoader.recognizes(kernel) {
       return try LinuxLoader.load(
         kernel: kernel, name: name, initrd: initrd, commandLine: commandLine, memory: memory)
