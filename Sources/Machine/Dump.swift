@@ -52,6 +52,19 @@ extension Machine {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// Address and bytes of the instruction that is next.
+  func nextInstruction() -> String {
+    let cpu = processor.cpu
+    let place = "\(hexadecimal(cpu.cs.pointee.selector)):\(hexadecimal(cpu.pointee.eip))"
+    guard let bytes = codeBytes(count: 15) else { return place + "  (not mapped)" }
+    return place + "  " + listing(bytes)
+  }
+
+  /// The first instruction of `bytes`.
+  private func listing(_ bytes: [UInt8]) -> String {
+    bytes.map { hexadecimal($0) }.joined(separator: " ")
+  }
+
   private func segmentLine(_ name: String, _ segment: SegmentRegister) -> String {
     let padded = name + String(repeating: " ", count: 4 - name.count)
     return "\(padded) \(hexadecimal(segment.selector)) base=\(hexadecimal(segment.base)) "

@@ -45,6 +45,8 @@ public final class Machine {
   private let sliceCycles: UInt64
   private var nextHousekeeping: UInt64 = 0
   private var start: UInt64 = 0
+  /// Where `advance` wants the engine to return.
+  private var pauseAt: UInt64 = .max
 
   /// Told every byte written to port E9h when not nil.
   public var debugOutput: ((UInt8) -> Void)?
@@ -151,6 +153,17 @@ public final class Machine {
     return ending ?? .quit
   }
 
+  /// Runs to the first instruction boundary at which the clock is not before `cycle`, or to the end.
+  func advance(to cycle: UInt64) {
+    if start == 0 {
+      start = HostClock.nanoseconds
+      sliceEnd = cpu.pointee.cycles &+ sliceCycles
+    }
+    pauseAt = cycle
+    while ending == nil && cpu.pointee.cycles < cycle { step() }
+    pauseAt = .max
+  }
+
   private func step() {
     setDeadline(events.nextTime)
     let before = HostClock.nanoseconds
@@ -179,7 +192,8 @@ public final class Machine {
   }
 
   private func setDeadline(_ eventTime: UInt64) {
-    cpu.pointee.deadline = min(eventTime, sliceEnd, configuration.cycleLimit ?? .max)
+    cpu.pointee.deadline = min(
+      eventTime, sliceEnd, pauseAt, configuration.cycleLimit ?? .max)
   }
 
   /// An event was scheduled or cancelled, perhaps by a device in the middle of a run.

@@ -23,11 +23,13 @@ final class PC {
     static let clock = 8
     static let systemControl: UInt8 = 9
     static let mouse = 12
+    static let coprocessor = 13
 
     /// Whose interrupts the report counts under which name.
     static let names = [
       timer: "pit", keyboard: "keyboard", serial1: "serial", clock: "rtc",
       Int(systemControl): "acpi", mouse: "keyboard",
+      coprocessor: "coprocessor",
     ]
     /// Where a firmware routes PIRQA...PIRQD.
     static let pci: [UInt8] = [10, 10, 11, 11]
@@ -115,6 +117,11 @@ final class PC {
     }
     self.serial1 = serial1
 
+    // x87 errors of guests that want an interrupt for them.
+    let coprocessor = CoprocessorError(interrupt: line(IRQ.coprocessor))
+    processor.floatingPointError = { [unowned coprocessor] in coprocessor.signal() }
+    try attach(coprocessor, 0xF0...0xF1, "coprocessor")
+
     // DMA.
     let dma = DMA8237()
     dma.readMemory = { [unowned memory] in
@@ -154,7 +161,8 @@ final class PC {
     powerFunction = power
 
     resettables = [
-      pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post, dma, host,
+      pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post, coprocessor,
+      dma, host,
       bridge, power, acpi,
     ]
   }

@@ -14,6 +14,10 @@ struct StateHasher {
     for word in words { combine(UInt64(word)) }
   }
 
+  mutating func combine(_ fpu: FPUState) {
+    withUnsafeBytes(of: fpu) { combine(bytes: $0) }
+  }
+
   mutating func combine(bytes: UnsafeRawBufferPointer) {
     var offset = 0
     while offset + 8 <= bytes.count {
@@ -77,7 +81,7 @@ extension Machine {
     hasher.combine(state.cycles)
     hasher.combine(state.instructions)
     hasher.combine(state.tscOffset)
-    withUnsafeBytes(of: state.fpu) { hasher.combine(bytes: $0) }
+    hasher.combine(state.fpu)
   }
 
   private func hash(_ segment: SegmentRegister, into hasher: inout StateHasher) {

@@ -1,0 +1,163 @@
+import CPU
+import Host
+import ISA
+
+/// Runs the same guest on two engines side by side and finds the first instruction after which they differ.
+///
+/// Both machines stop at the same cycles and their processor states are compared there; memory is compared
+/// more rarely. At a difference both start over, go to the last point where they agreed and then on one
+/// instruction at a time, which works because runs are reproducible.
+public struct Lockstep {
+  /// One side.
+  public enum Side: String, Sendable, CaseIterable {
+    case interpreter
+    /// Decodes every block anew.
+    case uncached = "interpreter-uncached"
+  }
+
+  public enum Result: Sendable, Equatable {
+    /// No difference up to here.
+    case equal(ending: Ending, instructions: UInt64, cycles: UInt64, hash: UInt64)
+    /// The first difference, described for people.
+    case different(String)
+  }
+
+  public var configuration: MachineConfiguration
+  public var image: BootImage
+  public var sides: (Side, Side) = (.interpreter, .uncached)
+  /// Guest cycles between comparisons.
+  public var interval: UInt64 = 100_000
+  /// Intervals between comparisons of memory.
+  public var memoryEvery = 500
+
+  public init(configuration: MachineConfiguration, image: BootImage) {
+    self.configuration = configuration
+    self.configuration.clock = .cycles
+    self.configuration.startTime = MachineConfiguration.fixedStartTime
+    self.image = image
+  }
+
+  private func makeMachine(_ side: Side) throws -> Machine {
+    var configuration = configuration
+    configuration.cachesBlocks = side != .uncached
+    configuration.timeLimit = nil
+    return try Machine(
+      configuration: configuration, image: image,
+      console: Console(serial: .capture, debug: .capture, readsInput: false))
+  }
+
+  private func makePair() throws -> (Machine, Machine) {
+    (try makeMachine(sides.0), try makeMachine(sides.1))
+  }
+
+  /// - Throws: `InputError` if the machines cannot be built.
+  public func run() throws -> Result {
+    let (first, second) = try makePair()
+    let start = HostClock.nanoseconds
+    var agreed: UInt64 = 0
+    var target = interval
+    var count = 0
+    while true {
+      first.advance(to: target)
+      second.advance(to: target)
+      count += 1
+      let comparesMemory = count % memoryEvery == 0 || first.ending != nil
+      guard agree(first, second, memory: comparesMemory) else {
+        return try locate(from: agreed, to: target)
+      }
+      agreed = first.processor.cpu.pointee.cycles
+      var ending = first.ending
+      if let limit = configuration.timeLimit,
+        Double(HostClock.nanoseconds &- start) > limit * 1e9
+      {
+        ending = ending ?? .timeLimit
+      }
+      if let signal = HostSignals.caught { ending = ending ?? .signal(signal) }
+      if let ending {
+        return .equal(
+          ending: ending, instructions: first.processor.cpu.pointee.instructions, cycles: agreed,
+          hash: first.stateHash)
+      }
+      target = max(target, agreed) &+ interval
+    }
+  }
+
+  private func agree(_ a: Machine, _ b: Machine, memory: Bool) -> Bool {
+    guard a.ending == b.ending, a.processorHash == b.processorHash else { return false }
+    return !memory || a.stateHash == b.stateHash
+  }
+
+  /// Goes again from the last common state, one instruction at a time.
+  private func locate(from agreed: UInt64, to end: UInt64) throws -> Result {
+    let (first, second) = try makePair()
+    if agreed > 0 {
+      first.advance(to: agreed)
+      second.advance(to: agreed)
+    }
+    while first.processor.cpu.pointee.cycles <= end, first.ending == nil {
+      let before = first.nextInstruction()
+      let next = first.processor.cpu.pointee.cycles &+ 1
+      first.advance(to: next)
+      second.advance(to: next)
+      if !agree(first, second, memory: false) {
+        return .different(describe(first, second, before: before))
+      }
+    }
+    return .different(
+      "the processors agree up to cycle \(first.processor.cpu.pointee.cycles), but memory differs "
+        + "between cycles \(agreed) and \(end)\n")
+  }
+
+  private func describe(_ a: Machine, _ b: Machine, before: String) -> String {
+    var lines = [
+      "first difference after \(a.processor.cpu.pointee.instructions) instructions, executing",
+      "  " + before, "register  \(sides.0.rawValue)  \(sides.1.rawValue)",
+    ]
+    let pairs = zip(a.registerList(), b.registerList())
+    for (x, y) in pairs where x.value != y.value {
+      lines.append("  \(x.name): \(x.value)  \(y.value)")
+    }
+    if a.ending != b.ending {
+      lines.append(
+        "  ending: \(a.ending?.description ?? "running")  \(b.ending?.description ?? "running")")
+    }
+    lines.append("\(sides.0.rawValue):\n\(a.dump())\(sides.1.rawValue):\n\(b.dump())")
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension Machine {
+  /// Every register that the digest covers, by name.
+  func registerList() -> [(name: String, value: String)] {
+    let cpu = processor.cpu
+    let state = cpu.pointee
+    var list: [(name: String, value: String)] = []
+    for (number, name) in ["EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"].enumerated() {
+      list.append((name, hexadecimal(cpu[gpr: UInt8(number)])))
+    }
+    list.append(("EIP", hexadecimal(state.eip)))
+    list.append(("EFLAGS", hexadecimal(cpu.eflags)))
+    for (number, name) in ["ES", "CS", "SS", "DS", "FS", "GS"].enumerated() {
+      let segment = cpu.segment(UInt8(number)).pointee
+      list.append(
+        (
+          name,
+          "\(hexadecimal(segment.selector)):\(hexadecimal(segment.base)):"
+            + "\(hexadecimal(segment.limit)):\(hexadecimal(segment.access, digits: 5))"
+        ))
+    }
+    for (name, value) in [
+      ("CR0", state.cr0), ("CR2", state.cr2), ("CR3", state.cr3), ("CR4", state.cr4),
+      ("GDT", state.gdtr.base), ("IDT", state.idtr.base),
+    ] { list.append((name, hexadecimal(value))) }
+    for number in 0..<8 { list.append(("DR\(number)", hexadecimal(cpu[dr: number]))) }
+    list.append(("cycles", String(state.cycles)))
+    list.append(("instructions", String(state.instructions)))
+    list.append(("halted", String(state.halted)))
+    list.append(("shadow", String(state.shadow)))
+    var fpu = StateHasher()
+    fpu.combine(state.fpu)
+    list.append(("x87, MMX, SSE (digest)", hexadecimal(fpu.value)))
+    return list
+  }
+}
