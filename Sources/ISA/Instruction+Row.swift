@@ -22,6 +22,13 @@ extension Instruction {
       && attributes.contains(.repeatable)
   }
 
+  /// A ring-3 instruction that a newer host CPU executes with the same effect. With F3, BSF and BSR
+  /// are TZCNT and LZCNT there.
+  public var isDirectSafe: Bool {
+    guard attributes.contains(.directSafe) else { return false }
+    return !((kind == .bsf || kind == .bsr) && prefixSet.contains(.repeatEqual))
+  }
+
   /// Flags it reads, for its condition. A shift by CL reads what it writes, as a count of 0 keeps it.
   public var flagsRead: FlagSet {
     switch kind {
