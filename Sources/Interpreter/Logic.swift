@@ -18,9 +18,16 @@ enum LogicFamily {
     case .btc: BitComplement.handler(for: i)
     case .bsf: bitScanForwardHandler(for: i)
     case .bsr: bitScanReverseHandler(for: i)
+    case .salc: { cpu, _ in fillALWithCarry(cpu) }
     default: nil
     }
   }
+}
+
+/// SALC, undocumented: AL becomes 0 or FF from CF, no flag changes.
+private func fillALWithCarry(_ cpu: CPU) -> UInt32 {
+  cpu[gpr8: 0] = cpu.carryFlag ? 0xFF : 0
+  return 0
 }
 
 // MARK: SETcc
