@@ -41,6 +41,9 @@ enum Handlers {
   }
 
   private static func family(of i: Instruction) -> Handler? {
+    if i.operation >= Operation.fld.rawValue {  // These families are last in `Operation`.
+      return X87Family.handler(for: i) ?? MMXFamily.handler(for: i) ?? SSEFamily.handler(for: i)
+    }
     // One by one: the compiler gives up on a chain of `??` this long.
     if let handler = DataMovementFamily.handler(for: i) { return handler }
     if let handler = ArithmeticFamily.handler(for: i) { return handler }
@@ -53,6 +56,6 @@ enum Handlers {
     if let handler = FlagsFamily.handler(for: i) { return handler }
     if let handler = InputOutputFamily.handler(for: i) { return handler }
     if let handler = SystemFamily.handler(for: i) { return handler }
-    return X87Family.handler(for: i)
+    return nil
   }
 }

@@ -139,6 +139,7 @@ import Testing
     #expect(m.cpu[gpr16: 0] == m.status)
     #expect(m.run(0x9B) == 16)
     #expect(m.run(0xD9, 0xE8) == 16)
+    #expect(m.run(0x0F, 0x77) == 16)  // emms
     #expect(m.run(0xDB, 0xE2) == nil)  // fnclex
     #expect(m.run(0x9B) == nil)
   }

@@ -1,0 +1,60 @@
+import CPU
+import ISA
+import Memory
+
+// Operands of 128 bits.
+
+extension CPU {
+  /// Reads 16 bytes at the memory operand.
+  /// - Throws: #GP(0) if `aligned` and the address is no multiple of 16.
+  @inline(__always)
+  func readXMM(_ op: Op, aligned: Bool) throws(Fault) -> XMMValue {
+    let linear = try readAddress(op.pointee.instruction.segment, effectiveOffset(op), 16)
+    if aligned && linear & 15 != 0 { throw .generalProtection() }
+    return XMMValue(try readLinear(linear), try readLinear(linear &+ 8))
+  }
+
+  /// Writes 16 bytes at the memory operand, all or none.
+  @inline(__always)
+  func writeXMM(_ op: Op, _ value: XMMValue, aligned: Bool) throws(Fault) {
+    let linear = try writeAddress(op.pointee.instruction.segment, effectiveOffset(op), 16)
+    if linear & 15 != 0 {
+      if aligned { throw .generalProtection() }
+      if linear & 0xFFF > 0xFF0 { try probeImage(linear, 16, write: true) }
+    }
+    try writeLinear(linear, value[0])
+    try writeLinear(linear &+ 8, value[1])
+  }
+}
+
+/// The source in operand 1: an XMM register or 16 bytes of memory.
+@inline(__always)
+func xmmSource(_ cpu: CPU, _ op: Op, aligned: Bool = true) throws(Fault) -> XMMValue {
+  let operand = op.pointee.instruction.operands.1
+  if operand.isMemory { return try cpu.readXMM(op, aligned: aligned) }
+  return xmmValue(cpu.fpu, UInt32(operand.reg))
+}
+
+/// The source in operand 1: the low 64 bits of an XMM register or 8 bytes of memory.
+@inline(__always)
+func xmmSource64(_ cpu: CPU, _ op: Op) throws(Fault) -> UInt64 {
+  let operand = op.pointee.instruction.operands.1
+  if operand.isMemory { return try cpu.readOperand(op) }
+  return xmmLow(cpu.fpu, UInt32(operand.reg))
+}
+
+/// The source in operand 1: the low 32 bits of an XMM register or 4 bytes of memory.
+@inline(__always)
+func xmmSource32(_ cpu: CPU, _ op: Op) throws(Fault) -> UInt32 {
+  let operand = op.pointee.instruction.operands.1
+  if operand.isMemory { return try cpu.readOperand(op) }
+  return xmmLow32(cpu.fpu, UInt32(operand.reg))
+}
+
+/// Number of the register in operand 0.
+@inline(__always)
+func destination(_ op: Op) -> UInt32 { UInt32(op.pointee.instruction.operands.0.reg) }
+
+/// Number of the register in operand 1.
+@inline(__always)
+func source(_ op: Op) -> UInt32 { UInt32(op.pointee.instruction.operands.1.reg) }
