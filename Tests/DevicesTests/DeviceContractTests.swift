@@ -122,6 +122,15 @@ struct DeviceUnderTest: CustomTestStringConvertible, Sendable {
       return Instance(
         device: dma.pages, ports: 16, resettable: dma, readBack: [(1, 0xFF), (15, 0xFF)])
     },
+    DeviceUnderTest(name: "VGA") { queue, _ in
+      let vga = VGA(queue: queue, memorySize: 1 << 18)
+      return Instance(device: vga, ports: 0x30, resettable: vga, readBack: [(0x16, 0xFF)])
+    },
+    DeviceUnderTest(name: "Bochs display") { queue, _ in
+      let vga = VGA(queue: queue, memorySize: 1 << 18)
+      return Instance(
+        device: vga.displayInterface, ports: 3, resettable: vga, readBack: [(0, 0xFF)])
+    },
   ]
 }
 

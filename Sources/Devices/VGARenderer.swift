@@ -1,0 +1,261 @@
+import Bus
+
+/// A picture: `width * height` pixels, row by row, bytes red, green, blue, 255 in memory order.
+public struct VideoFrame: Sendable, Equatable {
+  public var width = 0
+  public var height = 0
+  public var pixels: [UInt32] = []
+
+  public init() {}
+
+  mutating func resize(_ width: Int, _ height: Int) {
+    guard width != self.width || height != self.height else { return }
+    self.width = width
+    self.height = height
+    pixels = [UInt32](repeating: 0xFF00_0000, count: width * height)
+  }
+}
+
+/// What the last picture depended on besides registers and memory.
+struct RenderedState {
+  var blinkPhase: UInt64?
+}
+
+extension VGA {
+  /// Draws the screen into `frame` if it has changed since the last call (or the blinking has).
+  /// - Returns: whether it was drawn.
+  @discardableResult
+  public func render(into frame: inout VideoFrame) -> Bool {
+    let phase = frameNumber / 16
+    let blinks = isTextMode && !display.isEnabled && phase != rendered.blinkPhase
+    guard isDirty || blinks || frame.pixels.isEmpty else { return false }
+    isDirty = false
+    rendered.blinkPhase = phase
+    if display.isEnabled {
+      renderLinear(&frame)
+    } else if !isScreenOn || sequencer[1] & 0x20 != 0 {
+      frame.resize(720, 400)
+      for index in frame.pixels.indices { frame.pixels[index] = 0xFF00_0000 }
+    } else if isTextMode {
+      renderText(&frame, phase: phase)
+    } else {
+      renderGraphics(&frame)
+    }
+    return true
+  }
+
+  /// Whether the screen shows characters.
+  public var isTextMode: Bool { !display.isEnabled && graphics[6] & 1 == 0 }
+
+  // MARK: Colours
+
+  private func color(ofDAC index: Int) -> UInt32 {
+    func component(_ offset: Int) -> UInt32 {
+      let value = UInt32(dac[index * 3 + offset])
+      return display.has8BitDAC ? value : (value & 0x3F) << 2 | (value & 0x3F) >> 4
+    }
+    return component(0) | component(1) << 8 | component(2) << 16 | 0xFF00_0000
+  }
+
+  /// The colours of 4-bit pixels: attribute palette, colour select, DAC.
+  private func palette16() -> [UInt32] {
+    (0..<16).map { index in
+      var value = attribute[index & Int(attribute[0x12] & 15)]
+      if attribute[0x10] & 0x80 != 0 {
+        value = value & 0x0F | (attribute[0x14] & 3) << 4
+      }
+      value = value & 0x3F | (attribute[0x14] & 0x0C) << 4
+      return color(ofDAC: Int(value & dacMask))
+    }
+  }
+
+  private func palette256() -> [UInt32] {
+    (0..<256).map { color(ofDAC: $0 & Int(dacMask)) }
+  }
+
+  // MARK: Addresses
+
+  private var startAddress: Int { Int(crtc[0x0C]) << 8 | Int(crtc[0x0D]) }
+  /// Address counts from one row to the next.
+  private var rowOffset: Int { Int(crtc[0x13]) * 2 }
+  private var characterHeight: Int { Int(crtc[9] & 31) + 1 }
+
+  /// The planes' address of a count of the CRTC's address counter: byte, word or doubleword mode.
+  private func planeAddress(_ count: Int) -> Int {
+    if crtc[0x14] & 0x40 != 0 { return (count << 2 | count >> 14 & 3) & 0xFFFF }
+    if crtc[0x17] & 0x40 != 0 { return count & 0xFFFF }
+    let high = crtc[0x17] & 0x20 != 0 ? count >> 15 : count >> 13
+    return (count << 1 | high & 1) & 0xFFFF
+  }
+
+  /// Text columns and rows.
+  var textSize: (columns: Int, rows: Int) {
+    let doubling = crtc[9] & 0x80 != 0 ? 2 : 1
+    return (Int(crtc[1]) + 1, max(visibleLines / (characterHeight * doubling), 1))
+  }
+
+  private func cell(_ column: Int, _ row: Int) -> (character: UInt8, attribute: UInt8) {
+    let base = planeAddress(startAddress + row * rowOffset + column) * 4
+    return (memory[base], memory[base + 1])
+  }
+
+  /// The text on the screen, one string per row without trailing blanks, in Unicode; empty in graphics
+  /// modes.
+  public var textScreen: [String] {
+    guard isTextMode else { return [] }
+    let (columns, rows) = textSize
+    return (0..<rows).map { row in
+      var characters = (0..<columns).map { CodePage437.character(cell($0, row).character) }
+      while characters.last == " " { characters.removeLast() }
+      return String(characters)
+    }
+  }
+
+  /// The cursor's place on the text screen; nil if it is off or outside.
+  public var textCursor: (column: Int, row: Int)? {
+    guard isTextMode, crtc[0x0A] & 0x20 == 0, rowOffset > 0 else { return nil }
+    let distance = (Int(crtc[0x0E]) << 8 | Int(crtc[0x0F])) - startAddress
+    let (columns, rows) = textSize
+    guard distance >= 0, distance / rowOffset < rows, distance % rowOffset < columns else {
+      return nil
+    }
+    return (distance % rowOffset, distance / rowOffset)
+  }
+
+  // MARK: Text
+
+  /// Byte offsets of the two fonts in plane 2 (sequencer register 3).
+  private var fonts: (normal: Int, alternate: Int) {
+    let select = Int(sequencer[3])
+    func offset(_ low: Int, _ high: Int) -> Int { low * 0x4000 + high * 0x2000 }
+    return (
+      offset(select & 3, select >> 4 & 1), offset(select >> 2 & 3, select >> 5 & 1)
+    )
+  }
+
+  private func renderText(_ frame: inout VideoFrame, phase: UInt64) {
+    let (columns, rows) = textSize
+    let dots = sequencer[1] & 1 != 0 ? 8 : 9
+    let height = characterHeight
+    frame.resize(columns * dots, rows * height)
+    let palette = palette16()
+    let fonts = fonts
+    let blinking = attribute[0x10] & 8 != 0
+    let hidesBlinking = phase & 2 != 0
+    let cursor = phase & 1 == 0 ? textCursor : nil
+    let cursorLines = Int(crtc[0x0A] & 31)...max(Int(crtc[0x0A] & 31), Int(crtc[0x0B] & 31))
+    let cursorIsEmpty = crtc[0x0A] & 31 > crtc[0x0B] & 31
+    let isMonochrome = attribute[0x10] & 2 != 0
+    for row in 0..<rows {
+      for column in 0..<columns {
+        let (character, attributes) = cell(column, row)
+        var foreground = palette[Int(attributes & 15)]
+        let background = palette[Int(attributes >> 4 & (blinking ? 7 : 15))]
+        if blinking && attributes & 0x80 != 0 && hidesBlinking { foreground = background }
+        let font = attributes & 8 != 0 ? fonts.alternate : fonts.normal
+        let extends = dots == 9 && attribute[0x10] & 4 != 0 && character & 0xE0 == 0xC0
+        let hasCursor = cursor.map { $0 == (column, row) } ?? false
+        for line in 0..<height {
+          var bits = Int(memory[(font + Int(character) * 32 + line) * 4 + 2]) << 1
+          if extends { bits |= bits >> 1 & 1 }
+          if isMonochrome && attributes & 7 == 1 && line == Int(crtc[0x14] & 31) { bits = 0x1FF }
+          if hasCursor && !cursorIsEmpty && cursorLines.contains(line) { bits = 0x1FF }
+          var pixel = (row * height + line) * frame.width + column * dots
+          for dot in 0..<dots {
+            frame.pixels[pixel] = bits >> (8 - dot) & 1 != 0 ? foreground : background
+            pixel += 1
+          }
+        }
+      }
+    }
+  }
+
+  // MARK: Graphics
+
+  private func renderGraphics(_ frame: inout VideoFrame) {
+    let columns = Int(crtc[1]) + 1
+    let is256 = graphics[5] & 0x40 != 0
+    let isInterleaved = graphics[5] & 0x20 != 0
+    let pixelsPerColumn = is256 ? 4 : 8
+    // Rows that repeat are drawn once: scan doubling, and character height unless it changes the address.
+    let usesRowScan = crtc[0x17] & 3 != 3
+    let repeats = (crtc[9] & 0x80 != 0 ? 2 : 1) * (usesRowScan ? 1 : characterHeight)
+    let lineCompare =
+      (Int(crtc[0x18]) | Int(crtc[7] & 0x10) << 4 | Int(crtc[9] & 0x40) << 3) / repeats
+    frame.resize(columns * pixelsPerColumn, max(visibleLines / repeats, 1))
+    let palette = is256 ? palette256() : palette16()
+    var panning = Int(attribute[0x13] & 15)
+    panning = is256 ? panning >> 1 & 3 : panning & 7
+    var row = 0
+    var start = startAddress
+    for y in 0..<frame.height {
+      if y == lineCompare + 1 {
+        start = 0
+        row = 0
+        if attribute[0x10] & 0x20 != 0 { panning = 0 }
+      }
+      let scan = usesRowScan ? row % characterHeight : 0
+      let counter = start + (usesRowScan ? row / characterHeight : row) * rowOffset
+      row += 1
+      var x = -panning
+      for column in 0..<columns + (panning > 0 ? 1 : 0) {
+        var address = planeAddress(counter + column)
+        if crtc[0x17] & 1 == 0 { address = address & ~0x2000 | (scan & 1) << 13 }
+        if crtc[0x17] & 2 == 0 { address = address & ~0x4000 | (scan & 2) << 13 }
+        let base = address * 4
+        for pixel in 0..<pixelsPerColumn {
+          defer { x += 1 }
+          guard x >= 0 && x < frame.width else { continue }
+          let value: Int
+          if is256 {
+            value = Int(memory[base + pixel])
+          } else if isInterleaved {
+            // Two bits of plane 0 or 1, two more of plane 2 or 3.
+            let shift = 6 - (pixel & 3) * 2
+            let plane = base + pixel >> 2
+            value = Int(memory[plane]) >> shift & 3 | (Int(memory[plane + 2]) >> shift & 3) << 2
+          } else {
+            let shift = 7 - pixel
+            value =
+              Int(memory[base]) >> shift & 1 | (Int(memory[base + 1]) >> shift & 1) << 1
+              | (Int(memory[base + 2]) >> shift & 1) << 2
+              | (Int(memory[base + 3]) >> shift & 1) << 3
+          }
+          frame.pixels[y * frame.width + x] = palette[value]
+        }
+      }
+    }
+  }
+
+  /// A mode of the Bochs display interface, which has checked that it lies within memory.
+  private func renderLinear(_ frame: inout VideoFrame) {
+    frame.resize(display.width, display.height)
+    let palette = display.bitsPerPixel == 8 ? palette256() : []
+    let step = display.bytesPerPixel
+    for y in 0..<display.height {
+      var source = display.start + y * display.pitch
+      for x in 0..<display.width {
+        guard source + step <= memory.count else { return }
+        var value: UInt32 = 0
+        for byte in 0..<step { value |= UInt32(memory[source + byte]) << UInt32(byte * 8) }
+        frame.pixels[y * frame.width + x] =
+          switch display.bitsPerPixel {
+          case 8: palette[Int(value & 0xFF)]
+          case 15: Self.rgb(value >> 10 & 31, value >> 5 & 31, value & 31, bits: (5, 5, 5))
+          case 16: Self.rgb(value >> 11 & 31, value >> 5 & 63, value & 31, bits: (5, 6, 5))
+          default: Self.rgb(value >> 16 & 255, value >> 8 & 255, value & 255, bits: (8, 8, 8))
+          }
+        source += step
+      }
+    }
+  }
+
+  private static func rgb(
+    _ red: UInt32, _ green: UInt32, _ blue: UInt32, bits: (UInt32, UInt32, UInt32)
+  ) -> UInt32 {
+    func full(_ value: UInt32, _ bits: UInt32) -> UInt32 {
+      bits == 8 ? value : value << (8 - bits) | value >> (2 * bits - 8)
+    }
+    return full(red, bits.0) | full(green, bits.1) << 8 | full(blue, bits.2) << 16 | 0xFF00_0000
+  }
+}
