@@ -71,6 +71,7 @@ let package = Package(
     .testTarget(
       name: "FloatingPointTests",
       dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
+    .testTarget(name: "CPUTests", dependencies: ["Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Host"]),
     .testTarget(
