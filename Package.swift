@@ -78,6 +78,8 @@ let package = Package(
       name: "OracleTests", dependencies: ["HostOracle", "ISA"],
       resources: [.copy("cases.txt")]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
+    .testTarget(
+      name: "InterpreterTests", dependencies: ["Interpreter", "CPU", "Memory", "ISA", "Bus"]),
     .testTarget(name: "ISATests", dependencies: ["CZydis", "ISA"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
   ],
