@@ -77,6 +77,8 @@ extension CPU {
   /// Delivers `CPUState.fault`, raised by the instruction at `eip`.
   public func deliverFault() {
     let raised = pointee.fault
+    // The instruction has not completed, so its data breakpoints are none.
+    pointee.debugTriggered &= DR6.taskSwitch
     deliver(
       InterruptEvent(
         Fault(

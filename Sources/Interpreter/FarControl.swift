@@ -77,3 +77,15 @@ enum FarControlFamily {
     }
   }
 }
+
+extension Op {
+  /// Whether leaving with `leave` means that a software interrupt has entered its handler, which clears TF
+  /// before the single-step trap could come. SDM vol. 3, 17.3.1.4.
+  func entersHandler(_ leave: UInt32) -> Bool {
+    guard leave & Leave.branched != 0 else { return false }
+    switch pointee.instruction.kind {
+    case .int, .int3, .into, .icebp: return true
+    default: return false
+    }
+  }
+}

@@ -151,7 +151,7 @@ public final class Interpreter: Engine {
       cpu.pointee.modes.0.instructions &+= completed
     }
     if leave & Leave.fault != 0 { deliverPendingFault() }
-    if single { finishSingle(completed: completed != 0) }
+    if single { finishSingle(completed: completed != 0 && !op.entersHandler(leave)) }
   }
 
   // MARK: The boundary between instructions
@@ -199,7 +199,8 @@ public final class Interpreter: Engine {
       return .stopped
     }
     let shadowed = cpu.pointee.shadow != 0
-    if cpu.pointee.debugTriggered != 0, !shadowed {
+    let debugInhibited = cpu.pointee.shadow == InterruptShadow.stackSegment
+    if cpu.pointee.debugTriggered != 0, !debugInhibited {
       charge(builder.timing.exceptionCycles)
       cpu.finishDebugTraps(singleStep: false)
     }
@@ -211,7 +212,7 @@ public final class Interpreter: Engine {
     cpu.pointee.shadow = 0
     let resume = cpu.pointee.eflags & EFLAGS.rf != 0
     let breakpoints = cpu.codeBreakpointsArmed
-    if breakpoints, !resume, !shadowed, cpu.debugFaultBeforeInstruction() {
+    if breakpoints, !resume, !debugInhibited, cpu.debugFaultBeforeInstruction() {
       charge(builder.timing.exceptionCycles)
       cpu.requestAttention()
       return nil

@@ -64,13 +64,24 @@ extension CPU {
   public func readSystem<T: FixedWidthInteger & UnsignedInteger>(
     _ linear: UInt32, as: T.Type = T.self
   ) throws(Fault) -> T {
-    T(truncatingIfNeeded: try slowRead(linear, MemoryLayout<T>.size, user: false, implicit: true))
+    let entry = pointee.supervisorTLB.entry(linear)
+    if entry.pointee.readTag == Self.pageOfLastByte(linear, MemoryLayout<T>.size) {
+      return Self.host(entry, linear).loadUnaligned(as: T.self)
+    }
+    return T(
+      truncatingIfNeeded: try slowRead(
+        linear, MemoryLayout<T>.size, user: false, implicit: true))
   }
 
   /// Writes with supervisor rights whatever CPL is.
   public func writeSystem<T: FixedWidthInteger & UnsignedInteger>(
     _ linear: UInt32, _ value: T
   ) throws(Fault) {
+    let entry = pointee.supervisorTLB.entry(linear)
+    if entry.pointee.writeTag == Self.pageOfLastByte(linear, MemoryLayout<T>.size) {
+      Self.host(entry, linear).storeBytes(of: value, as: T.self)
+      return
+    }
     try slowWrite(
       linear, MemoryLayout<T>.size, UInt64(truncatingIfNeeded: value), user: false, implicit: true)
   }

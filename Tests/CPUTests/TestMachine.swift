@@ -60,7 +60,7 @@ final class TestMachine {
     segment(Selector.ldt, base: Self.ldt, limit: 0xFF, access: 0x82)
     segment(Selector.conforming0, access: 0x9E, flags: 0xC)
     gate(Selector.callGate, Selector.code0, 0x12_3456, type: 0xEC, parameters: 2)
-    segment(Selector.data16, access: 0x92, flags: 0)
+    segment(Selector.data16, limit: 0xFFFF, access: 0x92)
     segment(Selector.absent, access: 0x12, flags: 0xC)
     segment(Selector.executeOnly, access: 0x98, flags: 0xC)
     segment(Selector.readOnly, access: 0x90, flags: 0xC)
@@ -81,6 +81,7 @@ final class TestMachine {
     }
     poke32(Self.taskBase + 8, UInt32(Selector.data0))
     poke32(Self.taskBase + 16, UInt32(Selector.data1))
+    poke16(Self.taskBase + 0x66, 0x2068)  // no I/O bitmap
     cpu.pointee.cr0 |= CR0.pe
     enter(level: 0)
     #expect(fault { () throws(Fault) in try cpu.loadTaskRegister(Selector.task) } == nil)
