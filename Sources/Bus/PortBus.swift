@@ -24,6 +24,7 @@ public final class PortBus {
     var ports: ClosedRange<UInt16>
     var device: any PortDevice
     var counts = AccessCounts()
+    var isDetached = false
   }
 
   private var attachments: [Attachment] = []
@@ -41,9 +42,16 @@ public final class PortBus {
       let other = attachments[Int(owner[Int(port)])].name
       throw BusError.overlap(name: name, other: other, first: UInt32(port))
     }
-    precondition(attachments.count < 0xFF, "more than 255 port ranges")
-    for port in ports { owner[Int(port)] = UInt8(attachments.count) }
-    attachments.append(Attachment(name: name, ports: ports, device: device))
+    // A range that was taken away comes back to its own place: a guest may move one without end.
+    let index =
+      attachments.firstIndex { $0.isDetached && $0.device === device } ?? attachments.count
+    precondition(index < 0xFF, "more than 255 port ranges")
+    if index == attachments.count {
+      attachments.append(Attachment(name: name, ports: ports, device: device))
+    }
+    attachments[index].ports = ports
+    attachments[index].isDetached = false
+    for port in ports { owner[Int(port)] = UInt8(index) }
   }
 
   /// Takes the ports of the range that starts at `first` away again (PCI BARs move).
@@ -51,6 +59,7 @@ public final class PortBus {
     let index = Int(owner[Int(first)])
     guard index != 0xFF, attachments[index].ports.lowerBound == first else { return }
     for port in attachments[index].ports { owner[Int(port)] = 0xFF }
+    attachments[index].isDetached = true
   }
 
   /// Reads `width` bytes at `port`, little-endian. An access that straddles devices is split into bytes.

@@ -33,6 +33,8 @@ final class PC {
     ]
     /// Where a firmware routes PIRQA...PIRQD.
     static let pci: [UInt8] = [10, 10, 11, 11]
+    /// Lines that a firmware makes level triggered: the SCI's and those of PCI.
+    static let levelTriggered = pci.reduce(UInt16(1) << systemControl) { $0 | 1 << $1 }
   }
 
   /// The first of the 64 ACPI ports, where SeaBIOS puts them too.
@@ -51,6 +53,7 @@ final class PC {
   let serial1: UART16550A
   let keyboard: KeyboardController8042
   let typer: KeyTyper
+  let vga: VGA
   private let pciBridge: PIIX3ISABridge
   private let powerFunction: PIIX4PowerManagementFunction
   private var resettables: [any Resettable] = []
@@ -160,10 +163,32 @@ final class PC {
     pciBridge = bridge
     powerFunction = power
 
+    // Video: the VGA's ports and window, the Bochs display interface, the framebuffer where the guest maps it.
+    let vga = VGA(queue: events)
+    try attach(vga, 0x3B0...0x3DF, "vga")
+    try attach(vga.displayInterface, 0x1CE...0x1D0, "vga")
+    try memory.attach(vga, range: 0xA0000...0xBFFFF, name: "vga")
+    let video = PCIFunction(vendor: 0x1234, device: 0x1111, classCode: 0x030000, revision: 2)
+    video.define(0x04, word: 0x0001, writable: 0x0003)
+    let framebuffer = vga.linearFramebuffer
+    let framebufferSize = UInt32(vga.memorySize)
+    var framebufferBase: UInt32?
+    video.addBaseAddress(0, .memory(size: framebufferSize)) { [unowned memory] base in
+      if let old = framebufferBase { memory.detach(at: old) }
+      // On top of another device it is out of reach.
+      framebufferBase = base.flatMap { base in
+        let range = base...base + (framebufferSize - 1)
+        let isFree = (try? memory.attach(framebuffer, range: range, name: "framebuffer")) != nil
+        return isFree ? base : nil
+      }
+    }
+    host.attach(video, device: 2, function: 0)
+    self.vga = vga
+
     resettables = [
       pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post, coprocessor,
       dma, host,
-      bridge, power, acpi,
+      bridge, power, acpi, vga,
     ]
   }
 
@@ -172,11 +197,12 @@ final class PC {
     for device in resettables { device.reset() }
     // What a firmware would set up, for guests that start without one.
     pciBridge.route(IRQ.pci)
+    interruptControllers.setLevelTriggered(IRQ.levelTriggered)
     powerFunction.enable(base: Self.powerManagementBase)
   }
 
   /// The text on the screen, line by line, without attributes.
-  var screenText: [UInt8] { [] }
+  var screenText: [UInt8] { Array(vga.textScreen.joined(separator: "\n").utf8) }
 
   /// Interrupts acknowledged, by device name.
   var interruptCounts: [String: UInt64] {
