@@ -170,7 +170,7 @@ final class BlockCache: CodeObserver {
     var bits: UInt64 = 0
     forEachRange(block) { start, end in
       guard start & ~0xFFF == page else { return }
-      for chunk in ((start & 0xFFF) >> 6)...(((end - 1) & 0xFFF) >> 6) {
+      for chunk in ((start & 0xFFF) >> 6)...(((end &- 1) & 0xFFF) >> 6) {
         bits |= 1 << UInt64(chunk)
       }
     }
@@ -184,7 +184,7 @@ final class BlockCache: CodeObserver {
     let inFirst = min(block.pointee.length, 0x1000 - (start & 0xFFF))
     if inFirst > 0 { body(start, start &+ inFirst) }
     if block.pointee.secondPage != Block.noPage, block.pointee.length > inFirst {
-      body(block.pointee.secondPage, block.pointee.secondPage + (block.pointee.length - inFirst))
+      body(block.pointee.secondPage, block.pointee.secondPage &+ (block.pointee.length - inFirst))
     }
   }
 
@@ -203,7 +203,7 @@ final class BlockCache: CodeObserver {
       next = isFirstPage ? block.pointee.nextInPage : block.pointee.nextInSecondPage
       var overlaps = false
       Self.forEachRange(block) { start, end in
-        if start < physical &+ length && physical < end { overlaps = true }
+        if physical &- start < end &- start || start &- physical < length { overlaps = true }
       }
       if overlaps {
         hit = true

@@ -140,6 +140,8 @@ public final class Interpreter: Engine {
     } else {
       cpu.pointee.eip &+= UInt32(o.startOffset)
     }
+    // An iteration of a repeated string instruction is stepped like an instruction.
+    let iterated = single && leave & Leave.restart != 0 && cpu.pointee.op != nil
     cpu.pointee.op = nil
     cpu.pointee.instructions &+= completed
     let cycles = cpu.pointee.cycles &- startCycles
@@ -151,7 +153,7 @@ public final class Interpreter: Engine {
       cpu.pointee.modes.0.instructions &+= completed
     }
     if leave & Leave.fault != 0 { deliverPendingFault() }
-    if single { finishSingle(completed: completed != 0 && !op.entersHandler(leave)) }
+    if single { finishSingle(completed: iterated || completed != 0 && !op.entersHandler(leave)) }
   }
 
   // MARK: The boundary between instructions

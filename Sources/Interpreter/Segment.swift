@@ -14,6 +14,7 @@ enum SegmentFamily {
       return { cpu, op in
         execute(cpu) { () throws(Fault) in
           let source = op.pointee.instruction.operands.1.reg
+          if source > SegmentNumber.gs { throw .invalidOpcode }
           try storeSystemWord(cpu, op, UInt32(cpu.segment(source).pointee.selector))
           return cpu.pointee.stop
         }

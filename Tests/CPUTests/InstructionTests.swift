@@ -190,6 +190,18 @@ extension TestMachine {
     #expect(machine.cpu[dr: 6] & DR6.singleStep != 0)
   }
 
+  @Test(arguments: [UInt8(0xAA), 0x6C])  // stosb, insb
+  func everyIterationIsStepped(_ opcode: UInt8) {
+    let machine = TestMachine()
+    machine.cpu.setEFLAGS(EFLAGS.tf)
+    machine.cpu.ecx = 3
+    machine.cpu.edi = 0x7000
+    machine.run([0xF3, opcode, 0xF4])
+    #expect(machine.delivered.map(\.vector) == [1])
+    #expect(machine.delivered.first?.eip == 0x8000)
+    #expect(machine.cpu.ecx == 2)
+  }
+
   @Test func softwareInterruptsAreNotStepped() {
     let machine = TestMachine()
     machine.cpu.setEFLAGS(EFLAGS.tf)
