@@ -52,7 +52,7 @@ private struct Generator: RandomNumberGenerator {
       (cpu.eflags & ~EFLAGS.arithmetic) | (UInt32(random.next() & 1) << 8)
         | (UInt32(random.next() & 1) << 14))
     let interpreter = Interpreter(processor: machine.processor, timing: .unit, cacheSize: 1 << 20)
-    for _ in 0..<100 {
+    for _ in 0..<30 {
       var code: [UInt8] = []
       while code.count < 64 {
         if Bool.random(using: &random) {
