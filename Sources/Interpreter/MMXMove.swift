@@ -68,22 +68,18 @@ func insertedWord(_ cpu: CPU, _ op: Op) throws(Fault) -> UInt64 {
   return UInt64(cpu[gpr16: operand.reg])
 }
 
-/// Writes the bytes of `value` whose bit in `mask` is set to DS:(E)DI; nothing is written when one faults.
-func storeMasked(_ cpu: CPU, _ op: Op, _ value: XMMValue, _ mask: UInt32) throws(Fault) {
-  let segment = op.pointee.instruction.segment
-  let wide = op.pointee.instruction.addressSize == 4
-  let offset = wide ? cpu.edi : cpu.edi & 0xFFFF
-  for pass in 0..<2 {
-    for n in 0..<16 as Range<UInt32> where mask >> n & 1 != 0 {
-      let at = offset &+ n
-      let linear = try cpu.writeAddress(segment, wide ? at : at & 0xFFFF, 1)
-      if pass == 0 {
-        try cpu.probeWrite(linear, 1, user: cpu.pointee.cpl == 3)
-      } else {
-        let byte = UInt8(truncatingIfNeeded: value[Int(n >> 3)] >> UInt64((n & 7) &* 8))
-        try cpu.writeLinear(linear, byte)
-      }
-    }
+/// Writes the bytes of `value`, `size` long, whose bit in `mask` is set to DS:(E)DI. The whole operand must be
+/// writable unless the mask is empty; nothing is written when it is not.
+func storeMasked(
+  _ cpu: CPU, _ op: Op, _ value: XMMValue, _ mask: UInt32, size: Int
+) throws(Fault) {
+  let offset = op.pointee.instruction.addressSize == 4 ? cpu.edi : cpu.edi & 0xFFFF
+  let linear = try cpu.writeAddress(op.pointee.instruction.segment, offset, size)
+  guard mask != 0 else { return }
+  try cpu.probeWrite(linear, size, user: cpu.pointee.cpl == 3)
+  for n in 0..<16 as Range<UInt32> where mask >> n & 1 != 0 {
+    let byte = UInt8(truncatingIfNeeded: value[Int(n >> 3)] >> UInt64((n & 7) &* 8))
+    try cpu.writeLinear(linear &+ n, byte)
   }
 }
 
@@ -92,8 +88,8 @@ private func maskedMove(_ cpu: CPU, _ op: Op) -> UInt32 {
     try mmxCheck(cpu)
     let fpu = cpu.fpu
     let mask = mmxSignMask(mmxValue(fpu, source(op)))
-    try storeMasked(cpu, op, XMMValue(mmxValue(fpu, destination(op)), 0), mask)
-    fpu.enterMMX()
+    fpu.enterMMX()  // Before a fault, as the host does.
+    try storeMasked(cpu, op, XMMValue(mmxValue(fpu, destination(op)), 0), mask, size: 8)
     return cpu.pointee.stop
   }
 }

@@ -92,30 +92,30 @@ private func toMMX(
     try mmxCheck(cpu)
     let b = half ? XMMValue(try xmmSource64(cpu, op), 0) : try xmmSource(cpu, op)
     let fpu = cpu.fpu
+    fpu.enterMMX()  // Also when an exception keeps it from writing its result.
     let result = compute(fpu.pointee.mxcsr, XMMValue(0, 0), b)
     try sseRaise(cpu, result.mxcsr)
-    fpu.enterMMX()
     mmxSetValue(fpu, destination(op), result.value[0])
     return cpu.pointee.stop
   }
 }
 
-/// CVTPI2PS and CVTPI2PD. A memory source of CVTPI2PD leaves the x87 state alone. SDM vol. 2, "CVTPI2PD".
+/// CVTPI2PS and CVTPI2PD. A memory source leaves the x87 state alone. SDM vol. 2, "CVTPI2PD".
 @inline(__always)
 private func fromMMX(_ cpu: CPU, _ op: Op, toDoubles: Bool) -> UInt32 {
   execute(cpu) { () throws(Fault) in
     try sseCheck(cpu)
-    let usesMMX = !toDoubles || !op.pointee.instruction.operands.1.isMemory
+    let usesMMX = !op.pointee.instruction.operands.1.isMemory
     if usesMMX { try mmxCheck(cpu) }
     let b = XMMValue(try mmxSource(cpu, op), 0)
     let fpu = cpu.fpu
+    if usesMMX { fpu.enterMMX() }
     let zero = XMMValue(0, 0)
     let result =
       toDoubles
       ? sseInt32ToDoubles(fpu.pointee.mxcsr, zero, b)
       : sseInt32ToSingles(fpu.pointee.mxcsr, zero, b)
     try sseRaise(cpu, result.mxcsr)
-    if usesMMX { fpu.enterMMX() }
     if toDoubles {
       xmmSetValue(fpu, destination(op), result.value)
     } else {

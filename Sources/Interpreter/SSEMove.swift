@@ -133,7 +133,7 @@ private func maskedMove(_ cpu: CPU, _ op: Op) -> UInt32 {
   execute(cpu) { () throws(Fault) in
     try sseCheck(cpu)
     let mask = xmmSignMaskBytes(xmmValue(cpu.fpu, source(op)))
-    try storeMasked(cpu, op, xmmValue(cpu.fpu, destination(op)), mask)
+    try storeMasked(cpu, op, xmmValue(cpu.fpu, destination(op)), mask, size: 16)
     return cpu.pointee.stop
   }
 }

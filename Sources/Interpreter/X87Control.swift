@@ -2,8 +2,8 @@ import CPU
 import ISA
 import Memory
 
-// Control of the unit: words, tags, stack pointer. SDM vol. 1, 8.3.11. Control instructions leave FIP, FDP
-// and FOP alone.
+// Control of the unit: words, tags, stack pointer. SDM vol. 1, 8.3.11. Those that change words leave FIP and
+// FOP alone; those of the register stack, and FNOP, set them, as processors do.
 
 /// A non-waiting instruction that touches no memory.
 @inline(__always)
@@ -17,9 +17,10 @@ private func control(_ cpu: CPU, _ body: (FPU) -> Void) -> UInt32 {
 
 /// A waiting one.
 @inline(__always)
-private func waiting(_ cpu: CPU, _ body: (FPU) -> Void) -> UInt32 {
+private func waiting(_ cpu: CPU, _ op: Op, _ body: (FPU) -> Void) -> UInt32 {
   execute(cpu) { () throws(Fault) in
     try x87Check(cpu)
+    x87Note(cpu, op)
     body(cpu.fpu)
     return 0
   }
@@ -48,27 +49,30 @@ enum X87Control {
       }
     case .fincstp:
       return { cpu, op in
-        waiting(cpu) { fpu in
+        waiting(cpu, op) { fpu in
           fpu.setTop(fpu.top &+ 1)
           fpu.clearC1()
         }
       }
     case .fdecstp:
       return { cpu, op in
-        waiting(cpu) { fpu in
+        waiting(cpu, op) { fpu in
           fpu.setTop(fpu.top &- 1)
           fpu.clearC1()
         }
       }
-    case .ffree: return { cpu, op in waiting(cpu) { free($0, op) } }
+    case .ffree: return { cpu, op in waiting(cpu, op) { free($0, op) } }
     case .ffreep:
       return { cpu, op in
-        waiting(cpu) { fpu in
+        waiting(cpu, op) { fpu in
           free(fpu, op)
           fpu.pop()
         }
       }
-    case .fnop: return { cpu, op in waiting(cpu) { _ in } }
+    case .fnop where i.selector >> 8 == 3:
+      // FNENI, FNDISI and FNSETPM do not wait.
+      return { cpu, op in control(cpu) { $0.updateSummary() } }
+    case .fnop: return { cpu, op in waiting(cpu, op) { _ in } }
     case .fldcw: return { cpu, op in loadControlWord(cpu, op) }
     case .fnstcw: return { cpu, op in storeWord(cpu, op) { $0.pointee.control } }
     case .fnstsw:

@@ -118,15 +118,17 @@ private func load(_ cpu: CPU, _ e: Environment, wide: Bool) {
 }
 
 extension CPU {
-  /// Checks the pages of an image of at most 4 KiB, first page first.
-  func probeImage(_ linear: UInt32, _ size: UInt32, write: Bool) throws(Fault) {
+  /// Checks the pages of an image of at most 4 KiB; `unit` is the alignment that #AC asks for. As on the
+  /// processors that we compare with, a fault at the end comes before one at the start.
+  func probeImage(_ linear: UInt32, _ size: UInt32, unit: Int = 1, write: Bool) throws(Fault) {
     let user = pointee.cpl == 3
-    for address in [linear, linear &+ size &- 1] {
-      if write {
-        try probeWrite(address, 1, user: user)
-      } else {
-        try probeRead(address, 1, user: user)
-      }
+    let last = linear &+ size &- 1
+    if write {
+      try probeWrite(last, 1, user: user)
+      try probeWrite(linear, unit, user: user)
+    } else {
+      try probeRead(last, 1, user: user)
+      _ = try readLinear(linear, as: UInt16.self)
     }
   }
 }
@@ -135,8 +137,28 @@ extension CPU {
 func x87WritableImage(_ cpu: CPU, _ op: Op, _ size: UInt32) throws(Fault) -> UInt32 {
   let linear = try cpu.writeAddress(
     op.pointee.instruction.segment, cpu.effectiveOffset(op), Int(size))
-  try cpu.probeImage(linear, size, write: true)
+  let unit = Int(op.pointee.instruction.operandSize)
+  try cpu.probeImage(linear, size, unit: unit, write: true)
   return linear
+}
+
+// The registers of the image are ten bytes each: word by word they pass #AC like the image itself.
+
+private func write(_ cpu: CPU, _ value: X87Value, at linear: UInt32) throws(Fault) {
+  for n in 0..<4 as Range<UInt32> {
+    let word = UInt16(truncatingIfNeeded: value.significand >> UInt64(n * 16))
+    try cpu.writeLinear(linear &+ n &* 2, word)
+  }
+  try cpu.writeLinear(linear &+ 8, value.signExponent)
+}
+
+private func readValue(_ cpu: CPU, at linear: UInt32) throws(Fault) -> X87Value {
+  var significand: UInt64 = 0
+  for n in 0..<4 as Range<UInt32> {
+    let word: UInt16 = try cpu.readLinear(linear &+ n &* 2)
+    significand |= UInt64(word) << UInt64(n * 16)
+  }
+  return X87Value(significand: significand, signExponent: try cpu.readLinear(linear &+ 8))
 }
 
 enum X87Environment {
@@ -170,6 +192,7 @@ enum X87Environment {
       let wide = op.pointee.instruction.operandSize != 2
       let linear = try cpu.readAddress(
         op.pointee.instruction.segment, cpu.effectiveOffset(op), wide ? 28 : 14)
+      try cpu.probeImage(linear, wide ? 28 : 14, write: false)
       load(cpu, try read(cpu, linear, wide: wide), wide: wide)
       x87AssertFERR(cpu)
       return cpu.pointee.stop
@@ -185,9 +208,7 @@ enum X87Environment {
       let fpu = cpu.fpu
       var address = linear &+ (wide ? 28 : 14)
       for n in 0..<8 as Range<UInt32> {
-        let value = x87Value(fpu, fpu.top &+ n)
-        try cpu.writeLinear(address, value.significand)
-        try cpu.writeLinear(address &+ 8, value.signExponent)
+        try write(cpu, x87Value(fpu, fpu.top &+ n), at: address)
         address &+= 10
       }
       fpu.initialize()
@@ -207,8 +228,8 @@ enum X87Environment {
       let fpu = cpu.fpu
       var address = linear &+ (wide ? 28 : 14)
       for n in 0..<8 as Range<UInt32> {
-        x87SetValue(
-          fpu, fpu.top &+ n, try cpu.readLinear(address), try cpu.readLinear(address &+ 8))
+        let value = try readValue(cpu, at: address)
+        x87SetValue(fpu, fpu.top &+ n, value.significand, value.signExponent)
         address &+= 10
       }
       x87AssertFERR(cpu)

@@ -85,7 +85,17 @@ enum X87Image {
     let linear =
       write
       ? try cpu.writeAddress(segment, offset, 512) : try cpu.readAddress(segment, offset, 512)
-    if linear & 15 != 0 { throw .generalProtection() }
+    if linear & 15 != 0 {
+      if linear & 7 != 0 && cpu.checksAlignment { throw .alignmentCheck }
+      throw .generalProtection()
+    }
     return linear
+  }
+}
+
+extension CPU {
+  /// Whether misaligned data accesses raise #AC now.
+  var checksAlignment: Bool {
+    pointee.cpl == 3 && pointee.cr0 & (1 << 18) != 0 && pointee.eflags & EFLAGS.ac != 0
   }
 }

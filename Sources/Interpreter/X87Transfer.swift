@@ -100,7 +100,7 @@ private func store80(
     try x87Check(cpu)
     let offset = cpu.effectiveOffset(op)
     let linear = try cpu.writeAddress(op.pointee.instruction.segment, offset, 10)
-    if linear & 0xFFF > 0xFF6 { try cpu.probeImage(linear, 10, write: true) }
+    if linear & 0xFFF > 0xFF6 { try cpu.probeWrite(linear, 10, user: cpu.pointee.cpl == 3) }
     let fpu = cpu.fpu
     let top = fpu.top
     guard fpu.isReady(top) else {

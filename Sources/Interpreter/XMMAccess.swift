@@ -6,24 +6,33 @@ import Memory
 
 extension CPU {
   /// Reads 16 bytes at the memory operand.
-  /// - Throws: #GP(0) if `aligned` and the address is no multiple of 16.
+  /// - Throws: #GP(0) if `aligned` and the address is no multiple of 16, whatever the segment's limit.
   @inline(__always)
   func readXMM(_ op: Op, aligned: Bool) throws(Fault) -> XMMValue {
-    let linear = try readAddress(op.pointee.instruction.segment, effectiveOffset(op), 16)
-    if aligned && linear & 15 != 0 { throw .generalProtection() }
+    let segment = op.pointee.instruction.segment
+    let offset = effectiveOffset(op)
+    if aligned { try requireAlignment(segment, offset) }
+    let linear = try readAddress(segment, offset, 16)
+    if !aligned && linear & 15 != 0 && checksAlignment { throw .alignmentCheck }
     return XMMValue(try readLinear(linear), try readLinear(linear &+ 8))
   }
 
   /// Writes 16 bytes at the memory operand, all or none.
   @inline(__always)
   func writeXMM(_ op: Op, _ value: XMMValue, aligned: Bool) throws(Fault) {
-    let linear = try writeAddress(op.pointee.instruction.segment, effectiveOffset(op), 16)
-    if linear & 15 != 0 {
-      if aligned { throw .generalProtection() }
-      if linear & 0xFFF > 0xFF0 { try probeImage(linear, 16, write: true) }
-    }
+    let segment = op.pointee.instruction.segment
+    let offset = effectiveOffset(op)
+    if aligned { try requireAlignment(segment, offset) }
+    let linear = try writeAddress(segment, offset, 16)
+    if !aligned && linear & 15 != 0 && checksAlignment { throw .alignmentCheck }
+    if linear & 0xFFF > 0xFF0 { try probeWrite(linear, 16, user: pointee.cpl == 3) }
     try writeLinear(linear, value[0])
     try writeLinear(linear &+ 8, value[1])
+  }
+
+  @inline(__always)
+  private func requireAlignment(_ segment: UInt8, _ offset: UInt32) throws(Fault) {
+    if (self.segment(segment).pointee.base &+ offset) & 15 != 0 { throw .generalProtection() }
   }
 }
 
