@@ -81,8 +81,9 @@ public final class ACPIPowerManagement: PortDevice, Resettable {
   /// Whether the guest has switched ACPI on (SCI_EN).
   public var isACPIEnabled: Bool { control & 1 != 0 }
 
-  /// The user presses the power button.
+  /// The user presses the power button. While ACPI is off, the firmware would switch the machine off at once.
   public func pressPowerButton() {
+    guard isACPIEnabled else { return powerOffRequested() }
     status |= Status.powerButton
     updateInterrupt()
   }

@@ -34,10 +34,15 @@ extension PortDevice {
 
 @Test func powerButtonRaisesTheSCIUntilItsStatusIsCleared() {
   let (_, lines, power) = makePower()
+  var off = 0
+  power.powerOffRequested = { off += 1 }
+  power.pressPowerButton()
+  #expect(off == 1)  // no ACPI yet
   power.commandPort.write(0, 0xF1)
   power.set(2, 0x0100)
   power.pressPowerButton()
   #expect(lines.levels[9])
+  #expect(off == 1)
   #expect(power.word(0) == 0x0100)
   power.set(0, 0x0100)
   #expect(!lines.levels[9])
