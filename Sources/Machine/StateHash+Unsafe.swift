@@ -15,6 +15,8 @@ struct StateHasher {
   }
 
   mutating func combine(_ fpu: FPUState) {
+    var fpu = fpu
+    fpu.hostBinding = 0  // The host's business, not the guest's state.
     withUnsafeBytes(of: fpu) { combine(bytes: $0) }
   }
 

@@ -12,7 +12,7 @@ typedef struct FPUState {
   uint16_t control;          ///< FCW.
   uint16_t status;           ///< FSW; TOP in bits 13:11.
   uint8_t tags;              ///< Abridged tag word as FXSAVE stores it: bit n set = R[n] not empty.
-  uint8_t errorLine;         ///< FERR#: an unmasked exception waits and CR0.NE is 0; the machine's IRQ 13.
+  uint8_t reserved;
   uint16_t opcode;           ///< FOP, 11 bits.
   uint32_t instructionOffset;  ///< FIP.
   uint32_t operandOffset;    ///< FDP.
