@@ -140,8 +140,10 @@ public final class Interpreter: Engine {
     } else {
       cpu.pointee.eip &+= UInt32(o.startOffset)
     }
-    // An iteration of a repeated string instruction is stepped like an instruction.
+    // An iteration of a repeated string instruction is stepped like an instruction, but instruction
+    // breakpoints watch the first one only. SDM vol. 3, 17.3.1.1.
     let iterated = single && leave & Leave.restart != 0 && cpu.pointee.op != nil
+    if iterated { cpu.pointee.eflags |= EFLAGS.rf }
     cpu.pointee.op = nil
     cpu.pointee.instructions &+= completed
     let cycles = cpu.pointee.cycles &- startCycles

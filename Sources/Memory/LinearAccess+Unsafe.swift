@@ -61,6 +61,7 @@ extension CPU {
   }
 
   /// Reads with supervisor rights whatever CPL is: descriptor tables, TSS, the interrupt stack.
+  @inlinable
   public func readSystem<T: FixedWidthInteger & UnsignedInteger>(
     _ linear: UInt32, as: T.Type = T.self
   ) throws(Fault) -> T {
@@ -74,6 +75,7 @@ extension CPU {
   }
 
   /// Writes with supervisor rights whatever CPL is.
+  @inlinable
   public func writeSystem<T: FixedWidthInteger & UnsignedInteger>(
     _ linear: UInt32, _ value: T
   ) throws(Fault) {

@@ -200,6 +200,22 @@ extension TestMachine {
     #expect(machine.delivered.map(\.vector) == [1])
     #expect(machine.delivered.first?.eip == 0x8000)
     #expect(machine.cpu.ecx == 2)
+    #expect(machine.stack(3)[2] & EFLAGS.rf != 0)
+  }
+
+  @Test func codeBreakpointWatchesTheFirstIteration() throws {
+    let machine = TestMachine()
+    try machine.cpu.writeDebug(0, 0x8000)
+    try machine.cpu.writeDebug(7, 2)
+    machine.cpu.ecx = 3
+    machine.cpu.edi = 0x7000
+    machine.cpu.setEFLAGS(EFLAGS.rf)
+    machine.run([0xF3, 0xAA, 0xF4])
+    #expect(machine.delivered.isEmpty && machine.cpu.ecx == 0)
+    machine.cpu.pointee.eip = 0x8000
+    machine.cpu.pointee.halted = 0
+    machine.run([])
+    #expect(machine.delivered.map(\.vector) == [1])
   }
 
   @Test func softwareInterruptsAreNotStepped() {
