@@ -17,17 +17,53 @@ struct Block {
   var cycles: UInt32
   /// Of all but the last: a deadline not before this cannot fall inside the block.
   var cyclesBeforeLast: UInt32
-  /// The instructions, followed by a terminating micro-op.
-  var ops: Op
+  /// The two blocks that ran after this one last, to find them again without a look-up: linear address and
+  /// block. They count only while the key is that of the processor.
+  var successorKey: UInt64 = 0
+  var firstSuccessor = Successor()
+  var secondSuccessor = Successor()
   /// Other blocks with code in the first and second page.
   var nextInPage: BlockPointer?
   var nextInSecondPage: BlockPointer?
 
   static let noPage: UInt32 = 1
+  /// Bytes from a block to its instructions.
+  @inline(__always) static var headerSize: Int { (MemoryLayout<Block>.stride + 63) & ~63 }
   static let maximumInstructions = 64
 }
 
 typealias BlockPointer = UnsafeMutablePointer<Block>
+
+/// Where a block went.
+struct Successor {
+  var linear: UInt32 = 0
+  var block: BlockPointer?
+}
+
+extension BlockPointer {
+  /// The instructions, followed by a terminating micro-op.
+  @inline(__always) var ops: Op {
+    Op((UnsafeRawPointer(self) + Block.headerSize).assumingMemoryBound(to: MicroOp.self))
+  }
+
+  /// The block at `linear` if it is known to follow this one.
+  @inline(__always)
+  func successor(at linear: UInt32, key: UInt64) -> BlockPointer? {
+    guard pointee.successorKey == key else { return nil }
+    if pointee.firstSuccessor.linear == linear { return pointee.firstSuccessor.block }
+    if pointee.secondSuccessor.linear == linear { return pointee.secondSuccessor.block }
+    return nil
+  }
+
+  /// Remembers what follows this block.
+  func addSuccessor(_ block: BlockPointer, at linear: UInt32, key: UInt64) {
+    if pointee.successorKey != key {
+      pointee.successorKey = key
+      pointee.firstSuccessor = Successor(linear: linear, block: block)
+    }
+    pointee.secondSuccessor = Successor(linear: linear, block: block)
+  }
+}
 
 /// Memory for blocks and their micro-ops, handed out from the front and given back all at once.
 struct BlockArena: ~Copyable {
@@ -45,21 +81,19 @@ struct BlockArena: ~Copyable {
   /// Whether a block of the largest size still fits.
   var hasRoom: Bool {
     let ops = (Block.maximumInstructions + 1) * MemoryLayout<MicroOp>.stride
-    return capacity - used >= ops + Self.headerSize
+    return capacity - used >= ops + Block.headerSize
   }
-
-  private static var headerSize: Int { (MemoryLayout<Block>.stride + 63) & ~63 }
 
   mutating func reset() { used = 0 }
 
   /// Copies the micro-ops and their header in.
-  mutating func store(_ ops: [MicroOp], _ header: (Op) -> Block) -> BlockPointer {
+  mutating func store(_ ops: [MicroOp], _ header: Block) -> BlockPointer {
     let block = (base + used).bindMemory(to: Block.self, capacity: 1)
-    used += Self.headerSize
+    used += Block.headerSize
     let first = (base + used).bindMemory(to: MicroOp.self, capacity: ops.count)
     ops.withUnsafeBufferPointer { first.initialize(from: $0.baseAddress!, count: $0.count) }
     used += ops.count * MemoryLayout<MicroOp>.stride
-    block.initialize(to: header(Op(first)))
+    block.initialize(to: header)
     return block
   }
 }
@@ -123,12 +157,11 @@ final class BlockCache: CodeObserver {
     if !arena.hasRoom { flush() }
     let last = ops[ops.count - 1]
     let beforeLast = ops[max(ops.count - 2, 0)].cyclesBefore
-    let block = arena.store(ops) { first in
+    let block = arena.store(
+      ops,
       Block(
         physical: physical, secondPage: secondPage, codeSize: codeSize,
-        length: UInt32(last.startOffset), cycles: last.cyclesBefore, cyclesBeforeLast: beforeLast,
-        ops: first, nextInPage: nil, nextInSecondPage: nil)
-    }
+        length: UInt32(last.startOffset), cycles: last.cyclesBefore, cyclesBeforeLast: beforeLast))
     table[Self.slot(physical)] = block
     built += 1
     let page = physical & ~0xFFF
@@ -156,6 +189,7 @@ final class BlockCache: CodeObserver {
   /// Drops everything.
   func flush() {
     flushes += 1
+    cpu.pointee.codeGeneration &+= 1
     table.update(repeating: nil, count: Self.slots)
     for page in markedPages {
       pages[Int(page >> 12)] = CodePage(blocks: nil, occupied: 0)
@@ -219,7 +253,10 @@ final class BlockCache: CodeObserver {
       }
     }
     pages[Int(page >> 12)] = CodePage(blocks: kept, occupied: occupied)
-    if hit { cpu.pointee.stop |= UInt32(STOP_CODE.rawValue) }
+    if hit {
+      cpu.pointee.stop |= UInt32(STOP_CODE.rawValue)
+      cpu.pointee.codeGeneration &+= 1
+    }
     // The page stays marked: code that is written once is usually written again, and unmarking it
     // would make each rewrite pay for revoking cached translations.
   }

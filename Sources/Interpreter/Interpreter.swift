@@ -14,7 +14,9 @@ public final class Interpreter: Engine {
   private var single = false
 
   /// Whether decoded blocks are kept. Without, every block is decoded anew: slow, for checking the cache.
-  public var keepsBlocks = true
+  public var keepsBlocks = true {
+    didSet { cpu.pointee.codeGeneration &+= 1 }
+  }
 
   /// Called before each block when not nil, with the linear address of its start.
   public var traceBlock: ((UInt32) -> Void)?
@@ -34,17 +36,69 @@ public final class Interpreter: Engine {
   }
 
   public func run() -> Exit {
+    startAccounting()
+    defer { account() }
+    var previous: BlockPointer?
     while true {
       if cpu.pointee.cycles >= cpu.pointee.deadline { return .deadline }
-      if cpu.pointee.stop != 0, let exit = attend() { return exit }
+      if cpu.pointee.stop != 0 {
+        previous = nil
+        if let exit = attend() { return exit }
+      }
+      let isUser = cpu.pointee.cpl == 3
+      if isUser != accountedUser { account() }
+      let linear = cpu.cs.pointee.base &+ cpu.pointee.eip
+      let key = codeKey(isUser)
+      if let block = previous?.successor(at: linear, key: key) {
+        previous = execute(block, linear)
+        continue
+      }
       do throws(Fault) {
         let block = try currentBlock()
-        if traceBlock != nil { traceBlock?(cpu.cs.pointee.base &+ cpu.pointee.eip) }
-        execute(block)
+        if block.pointee.secondPage == Block.noPage, keepsBlocks {
+          // Building may have emptied the cache, `previous` with it.
+          if codeKey(isUser) == key { previous?.addSuccessor(block, at: linear, key: key) }
+        }
+        previous = execute(block, linear)
       } catch {
+        previous = nil
         deliver(error)
       }
     }
+  }
+
+  /// Tells apart everything that decides which code is at a linear address. Never 0.
+  @inline(__always)
+  private func codeKey(_ isUser: Bool) -> UInt64 {
+    cpu.pointee.codeGeneration &<< 8 | UInt64(cpu.pointee.codeSize) | (isUser ? 1 : 0)
+  }
+
+  // MARK: Accounting by privilege level
+
+  /// Up to where cycles and instructions have been added to `CPUState.modes`, and to which they belong.
+  private var accountedCycles: UInt64 = 0
+  private var accountedInstructions: UInt64 = 0
+  private var accountedUser = false
+
+  private func startAccounting() {
+    accountedCycles = cpu.pointee.cycles
+    accountedInstructions = cpu.pointee.instructions
+    accountedUser = cpu.pointee.cpl == 3
+  }
+
+  /// Adds what has been executed since the last time to the privilege level that it ran at.
+  @inline(never)
+  private func account() {
+    let cycles = cpu.pointee.cycles &- accountedCycles
+    let instructions = cpu.pointee.instructions &- accountedInstructions
+    if accountedUser {
+      cpu.pointee.modes.1.cycles &+= cycles
+      cpu.pointee.modes.1.instructions &+= instructions
+    } else {
+      cpu.pointee.modes.0.cycles &+= cycles
+      cpu.pointee.modes.0.instructions &+= instructions
+    }
+    startAccounting()
   }
 
   // MARK: Blocks
@@ -77,32 +131,41 @@ public final class Interpreter: Engine {
     return try builder.build(cpu, linear: linear, physical: physical, cache: cache)
   }
 
+  /// Executes a block, or a part of it.
+  /// - Returns: the block if it was left the usual way, so that what comes next may be remembered.
   @inline(__always)
-  private func execute(_ block: BlockPointer) {
+  private func execute(_ block: BlockPointer, _ linear: UInt32) -> BlockPointer? {
+    if traceBlock != nil { traceBlock?(linear) }
+    history.record(linear)
     let end = UInt64(cpu.pointee.eip) &+ UInt64(block.pointee.length)
     let lastStart = cpu.pointee.cycles &+ UInt64(block.pointee.cyclesBeforeLast)
-    var op = block.pointee.ops
-    let wasUser = cpu.pointee.cpl == 3
-    let startCycles = cpu.pointee.cycles
-    history.record(cpu.cs.pointee.base &+ cpu.pointee.eip)
-    var leave: UInt32 = 0
-    if lastStart < cpu.pointee.deadline, end <= UInt64(cpu.cs.pointee.limit) &+ 1, !single {
-      while true {
-        cpu.pointee.op = op
-        leave = op.pointee.handler(cpu, op)
-        if leave != 0 { break }
-        op += 1
-      }
-    } else {
-      (op, leave) = executeCarefully(block)
+    guard lastStart < cpu.pointee.deadline, end <= UInt64(cpu.cs.pointee.limit) &+ 1, !single else {
+      let (op, leave) = executeCarefully(block)
+      retire(op, leave)
+      return nil
     }
-    retire(op, leave, wasUser: wasUser, startCycles: startCycles)
+    var op = block.ops
+    var leave: UInt32
+    while true {
+      cpu.pointee.op = op
+      leave = op.pointee.handler(cpu, op)
+      if leave != 0 { break }
+      op += 1
+    }
+    if leave == Leave.branched {
+      cpu.pointee.cycles &+= UInt64(op.pointee.cyclesBefore) &+ UInt64(op.pointee.cycles)
+      cpu.pointee.instructions &+= UInt64(op.pointee.index) &+ 1
+      cpu.pointee.op = nil
+      return block
+    }
+    retire(op, leave)
+    return leave == Leave.sequential ? block : nil
   }
 
   /// Executes up to the deadline, the end of CS or, in single mode, one instruction.
   @inline(never)
   private func executeCarefully(_ block: BlockPointer) -> (Op, UInt32) {
-    var op = block.pointee.ops
+    var op = block.ops
     let start = cpu.pointee.cycles
     while true {
       if start &+ UInt64(op.pointee.cyclesBefore) >= cpu.pointee.deadline {
@@ -121,8 +184,8 @@ public final class Interpreter: Engine {
   }
 
   /// Accounts for the instructions of a block up to `op` and moves EIP unless a branch has.
-  @inline(__always)
-  private func retire(_ op: Op, _ leave: UInt32, wasUser: Bool, startCycles: UInt64) {
+  @inline(never)
+  private func retire(_ op: Op, _ leave: UInt32) {
     let o = op.pointee
     var completed = UInt64(o.index)
     cpu.pointee.cycles &+= UInt64(o.cyclesBefore)
@@ -146,14 +209,6 @@ public final class Interpreter: Engine {
     if iterated { cpu.pointee.eflags |= EFLAGS.rf }
     cpu.pointee.op = nil
     cpu.pointee.instructions &+= completed
-    let cycles = cpu.pointee.cycles &- startCycles
-    if wasUser {
-      cpu.pointee.modes.1.cycles &+= cycles
-      cpu.pointee.modes.1.instructions &+= completed
-    } else {
-      cpu.pointee.modes.0.cycles &+= cycles
-      cpu.pointee.modes.0.instructions &+= completed
-    }
     if leave & Leave.fault != 0 { deliverPendingFault() }
     if single { finishSingle(completed: iterated || completed != 0 && !op.entersHandler(leave)) }
   }
@@ -174,11 +229,6 @@ public final class Interpreter: Engine {
   /// Time that belongs to no instruction; at least a cycle, so that endless faults meet the deadline.
   private func charge(_ cycles: UInt32) {
     cpu.pointee.cycles &+= UInt64(cycles)
-    if cpu.pointee.cpl == 3 {
-      cpu.pointee.modes.1.cycles &+= UInt64(cycles)
-    } else {
-      cpu.pointee.modes.0.cycles &+= UInt64(cycles)
-    }
   }
 
   /// After an instruction that ran alone: the single-step trap of TF as it was before the instruction.

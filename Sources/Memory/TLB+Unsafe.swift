@@ -64,6 +64,7 @@ extension CPU {
 
   /// Drops all translations, global ones only when `includingGlobal`. SDM vol. 3, 4.10.4.
   public func flushTLB(includingGlobal: Bool) {
+    pointee.codeGeneration &+= 1
     forEachTable { tlb in
       for i in 0..<UInt32(TLB_ENTRIES) {
         if includingGlobal || tlb.physicalPage(i << 12).pointee & 1 == 0 {
@@ -79,6 +80,7 @@ extension CPU {
 
   /// Drops the translations of the page that holds `linear` (INVLPG).
   public func flushTLB(page linear: UInt32) {
+    pointee.codeGeneration &+= 1
     forEachTable { tlb in
       Self.dropData(tlb, linear)
       tlb.code(linear).pointee.executeTag = 1

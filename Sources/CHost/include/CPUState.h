@@ -147,6 +147,7 @@ typedef struct CPUState {
   TLB *_Nonnull slowTLB;  ///< Never filled: in force while alignment checks or data breakpoints are armed.
   void *_Nullable memory;     ///< Unretained `PhysicalMemory` (Swift).
   void *_Nullable processor;  ///< Unretained `Processor` (Swift).
+  uint64_t codeGeneration;    ///< Counts what may change the code at a linear address: TLB flushes, writes to code.
 } CPUState;
 
 #endif
