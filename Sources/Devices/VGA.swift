@@ -37,7 +37,11 @@ public final class VGA: PortDevice, Resettable {
   private var dacIsReading = false
 
   /// Set by everything that may change the picture; cleared by the renderer.
-  var isDirty = true
+  var isDirty = true {
+    didSet { if isDirty { generation &+= 1 } }
+  }
+  /// Changes whenever registers or video memory may have changed the picture.
+  public private(set) var generation: UInt64 = 0
   /// The Bochs display interface.
   var display = BochsDisplay()
   var rendered = RenderedState()

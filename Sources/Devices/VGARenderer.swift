@@ -99,21 +99,28 @@ extension VGA {
     return (memory[base], memory[base + 1])
   }
 
-  /// The text on the screen, one string per row without trailing blanks, in Unicode; empty in graphics
-  /// modes.
+  /// The text on the screen, one string per row, in Unicode; empty in graphics modes. Trailing blanks are
+  /// left out, but not those before the cursor (a prompt ends with one).
   public var textScreen: [String] {
     guard isTextMode else { return [] }
     let (columns, rows) = textSize
+    let cursor = cursorCell
     return (0..<rows).map { row in
-      var characters = (0..<columns).map { CodePage437.character(cell($0, row).character) }
-      while characters.last == " " { characters.removeLast() }
-      return String(characters)
+      let bytes = (0..<columns).map { cell($0, row).character }
+      var length = bytes.count
+      let kept = cursor?.row == row ? cursor?.column ?? 0 : 0
+      while length > kept && [0x00, 0x20, 0xFF].contains(bytes[length - 1]) { length -= 1 }
+      return String(bytes.prefix(length).map { CodePage437.character($0) })
     }
   }
 
   /// The cursor's place on the text screen; nil if it is off or outside.
   public var textCursor: (column: Int, row: Int)? {
-    guard isTextMode, crtc[0x0A] & 0x20 == 0, rowOffset > 0 else { return nil }
+    isTextMode && crtc[0x0A] & 0x20 == 0 ? cursorCell : nil
+  }
+
+  private var cursorCell: (column: Int, row: Int)? {
+    guard rowOffset > 0 else { return nil }
     let distance = (Int(crtc[0x0E]) << 8 | Int(crtc[0x0F])) - startAddress
     let (columns, rows) = textSize
     guard distance >= 0, distance / rowOffset < rows, distance % rowOffset < columns else {

@@ -57,6 +57,7 @@ final class PC {
   private let pciBridge: PIIX3ISABridge
   private let powerFunction: PIIX4PowerManagementFunction
   private var resettables: [any Resettable] = []
+  private var screenCache: (generation: UInt64, text: [UInt8])?
 
   /// - Parameter startTime: the date of the real-time clock, in seconds since 1970.
   init(
@@ -202,7 +203,12 @@ final class PC {
   }
 
   /// The text on the screen, line by line, without attributes.
-  var screenText: [UInt8] { Array(vga.textScreen.joined(separator: "\n").utf8) }
+  var screenText: [UInt8] {
+    if screenCache?.generation != vga.generation {
+      screenCache = (vga.generation, Array(vga.textScreen.joined(separator: "\n").utf8))
+    }
+    return screenCache?.text ?? []
+  }
 
   /// Interrupts acknowledged, by device name.
   var interruptCounts: [String: UInt64] {

@@ -99,8 +99,12 @@ private final class Fixture {
   #expect(f.vga.textCursor.map { [$0.column, $0.row] } == [0, 0])
   f.set(0x3D4, 0x0F, 85)
   #expect(f.vga.textCursor.map { [$0.column, $0.row] } == [5, 1])
+  let generation = f.vga.generation
   f.set(0x3D4, 0x0D, 80)  // scrolled by a row
+  #expect(f.vga.generation != generation)
   #expect(f.vga.textScreen[0] == "Hello")
+  f.set(0x3D4, 0x0F, 80 + 7)  // blanks before the cursor count
+  #expect(f.vga.textScreen[0] == "Hello  ")
 }
 
 @Test func vgaRegistersReadBack() {
