@@ -9,9 +9,10 @@ public final class UART16550A: PortDevice, Resettable {
   /// Receives every transmitted byte.
   public var output: (UInt8) -> Void = { _ in }
 
-  /// Holds the host's input back until the guest raises RTS, so that input given before the guest's driver
-  /// has set up the port is not lost when the driver clears the FIFOs.
-  public var holdsInputUntilRTS = false
+  /// Holds the host's input back while the guest does not want any, so that input given before the guest's
+  /// driver has set up the port is not lost when the driver clears the FIFOs. The guest wants input when it
+  /// has raised RTS or enabled the receiver's interrupt, or polls the line status of an idle port.
+  public var holdsInputUntilWanted = false
 
   /// Sends characters in no time: the transmitter is always empty.
   public var transmitsInstantly = false
@@ -27,6 +28,9 @@ public final class UART16550A: PortDevice, Resettable {
 
   private static let fifoSize = 16
   private static let inputClock: UInt64 = 1_843_200
+  /// A driver that waits for the transmitter stops polling at the first success, one that waits for input
+  /// does not.
+  private static let pollsForInput = 16
 
   private let queue: EventQueue
   private let interrupt: InterruptLine
@@ -45,6 +49,8 @@ public final class UART16550A: PortDevice, Resettable {
   private var pendingStart = 0
   private var lastRead: UInt8 = 0
   private var timedOut = false
+  /// Consecutive reads of the line status that found the transmitter empty; stays at its limit.
+  private var idlePolls = 0
   private var holdingEmptyPending = false
   /// When the last character written has left the shift register.
   private var transmitterIdleAt: UInt64 = 0
@@ -73,6 +79,7 @@ public final class UART16550A: PortDevice, Resettable {
     divisor = 12
     received = []
     timedOut = false
+    idlePolls = 0
     holdingEmptyPending = false
     transmitterIdleAt = 0
     for event in [arrivalEvent, timeoutEvent, emptyEvent] { event.map(queue.cancel) }
@@ -115,14 +122,19 @@ public final class UART16550A: PortDevice, Resettable {
 
   // MARK: Receiver
 
+  private var wantsInput: Bool {
+    !holdsInputUntilWanted || modemControl & 2 != 0 || interruptEnable & 1 != 0
+      || idlePolls >= Self.pollsForInput
+  }
+
   private func scheduleArrival() {
     guard arrivalEvent == nil, pendingInput > 0, received.count < capacity, !isLooped else {
       return
     }
-    if holdsInputUntilRTS && modemControl & 2 == 0 { return }
+    guard wantsInput else { return }
     arrivalEvent = queue.schedule(after: characterTime) { [unowned self] in
       arrivalEvent = nil
-      guard pendingInput > 0, received.count < capacity, !isLooped else { return }
+      guard pendingInput > 0, received.count < capacity, !isLooped, wantsInput else { return }
       let byte = pending[pendingStart]
       pendingStart += 1
       if pendingStart == pending.count || pendingStart >= 4096 {
@@ -272,6 +284,10 @@ public final class UART16550A: PortDevice, Resettable {
     case 5:
       let value = lineStatus
       errors = 0
+      if value & LineStatus.empty != 0 && idlePolls < Self.pollsForInput {
+        idlePolls += 1
+        if idlePolls == Self.pollsForInput { scheduleArrival() }
+      }
       updateInterrupt()
       return value
     case 6:
@@ -287,6 +303,7 @@ public final class UART16550A: PortDevice, Resettable {
   public func writePort(offset: UInt16, width: AccessWidth, value: UInt32) {
     guard width == .byte else { return writeBytes(offset: offset, width: width, value: value) }
     let value = UInt8(truncatingIfNeeded: value)
+    if idlePolls < Self.pollsForInput { idlePolls = 0 }
     switch offset {
     case 0 where divisorAccess: divisor = divisor & 0xFF00 | UInt16(value)
     case 0: transmit(value)
@@ -308,6 +325,7 @@ public final class UART16550A: PortDevice, Resettable {
     if value & ~interruptEnable & 2 != 0 && emptyEvent == nil { holdingEmptyPending = true }
     interruptEnable = value
     updateInterrupt()
+    scheduleArrival()
   }
 
   private func writeFIFOControl(_ value: UInt8) {

@@ -106,7 +106,7 @@ final class PC {
     // Serial line and debug ports.
     let serial1 = UART16550A(queue: events, interrupt: line(IRQ.serial1))
     serial1.output = signals.serialOutput
-    serial1.holdsInputUntilRTS = true
+    serial1.holdsInputUntilWanted = true
     let debugConsole = DebugConsole()
     debugConsole.output = signals.debugOutput
     let post = POSTCode()

@@ -116,14 +116,28 @@ private final class Port {
   #expect(port.uart.read(5) & 2 == 0)
 }
 
-@Test func uartHoldsInputUntilRTSWhenAsked() {
+@Test(arguments: ["RTS", "interrupt", "polling"])
+func uartHoldsInputUntilItIsWantedWhenAsked(sign: String) {
   let port = Port()
-  port.uart.holdsInputUntilRTS = true
+  port.uart.holdsInputUntilWanted = true
   port.uart.receive([7])
+  // A driver's probing and its sending are no wish for input.
+  port.uart.write(1, 0x0F)
+  port.uart.write(1, 0)
+  for _ in 0..<30 {
+    while port.uart.read(5) & 0x60 != 0x60 { port.clock.advance(100) }
+    port.uart.write(0, 0x2E)
+  }
   port.clock.advance(port.characterTime * 3)
   #expect(port.uart.read(5) & 1 == 0)
-  port.uart.write(4, 0x03)
+  port.uart.write(2, 0x07)
+  switch sign {
+  case "RTS": port.uart.write(4, 0x03)
+  case "interrupt": port.uart.write(1, 0x05)
+  default: for _ in 0..<16 { _ = port.uart.read(5) }
+  }
   port.clock.advance(port.characterTime)
+  #expect(port.uart.read(5) & 1 == 1)
   #expect(port.uart.read(0) == 7)
 }
 
