@@ -180,6 +180,10 @@ main16:
   orb $2, %al
   andb $0xFE, %al
   outb %al, $0x92
+  /* All interrupts masked. */
+  movb $0xFF, %al
+  outb %al, $0x21
+  outb %al, $0xA1
   movw $serial_settings, %si
 1:
   lodsw
