@@ -56,6 +56,9 @@ let package = Package(
     .target(
       name: "GuestPrograms", dependencies: ["Roms"], path: "roms/linux",
       sources: ["Programs.swift"], plugins: ["GuestCode"]),
+    .target(
+      name: "SystemROMs", dependencies: ["Roms"], path: "roms/tests",
+      sources: ["SystemTests.swift"], plugins: ["GuestCode"]),
     // Test support, not part of the product.
     .target(
       name: "CZydis", linkerSettings: [.linkedLibrary("Zydis"), .linkedLibrary("Zycore")]),
@@ -77,6 +80,7 @@ let package = Package(
     .testTarget(
       name: "OracleTests", dependencies: ["HostOracle", "ISA"],
       resources: [.copy("cases.txt")]),
+    .testTarget(name: "ROMTests", dependencies: ["Machine", "Roms", "SystemROMs"]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
     .testTarget(
       name: "InterpreterTests", dependencies: ["Interpreter", "CPU", "Memory", "ISA", "Bus"]),
