@@ -4,9 +4,14 @@ extension ROM {
   /// The system tests of processor and chipset: each prints a line per check on port E9h and COM1 and ends with a
   /// write of 0 (all passed) or 1 to the debug-exit port F4h.
   public static let systemTests = [
+    ROM(name: "debug", base64: debugImage),
+    ROM(name: "exceptions", base64: exceptionsImage),
     ROM(name: "gates", base64: gatesImage),
+    ROM(name: "interrupts", base64: interruptsImage),
     ROM(name: "paging", base64: pagingImage),
     ROM(name: "segmentation", base64: segmentationImage),
+    ROM(name: "selfmodify", base64: selfmodifyImage),
     ROM(name: "tasks", base64: tasksImage),
+    ROM(name: "v86", base64: v86Image),
   ]
 }

@@ -86,8 +86,19 @@ TESTS
 3: nop
 2:
   STEP "step of PUSHF", 3b
-  movl guard_esp, %ebx
-  CHECK_BITS "PUSHF stores TF", -4(%ebx), 0x100, 0x100
+  /* A handler that returns: every instruction is stepped. */
+  IDT_GATE 1, count_int
+  movl $0, counter
+  STEP_ON
+  pushfl
+  popl %ebx
+  pushl $2
+  popfl
+  nop
+  IDT_DEFAULT 1
+  SET_DR 6, 0
+  CHECK "steps with a handler that returns", counter, $4
+  CHECK_BITS "PUSHF stores TF", %ebx, 0x100, 0x100
   GUARD 2f
   STEP_ON
   pushl $2
@@ -342,13 +353,11 @@ TESTS
   movl $STACK0 - 0x40, %ebx
   movl %ebx, %dr1
   SET_DR 7, L1 + WRITE4(1)
-  movl %esp, %ebp
-  movl $STACK0 - 0x3C, %esp
   GUARD 2f
+  movl $STACK0 - 0x3C, %esp
   pushl $0
 1: nop
 2:
-  movl %ebp, %esp
   HIT "PUSH on a write breakpoint", 1b, 2
   BREAK FREE_MEMORY + 8, L0 + WRITE4(0)
   movl $FREE_MEMORY, %edi

@@ -247,7 +247,7 @@ after_direct:
   IRET_FAULTS "IRET to ring 3: null SS", 13, 0, CODE3, tests, 0
   IRET_FAULTS "IRET to ring 3: SS of DPL 0", 13, DATA0, CODE3, tests, DATA0 + 3
   DESCRIPTOR S(6), 0, 0xFFFFF, 0x73, FLAGS32
-  IRET_FAULTS "IRET to ring 3: SS not present", 11, S(6), CODE3, tests, S(6) + 3
+  IRET_FAULTS "IRET to ring 3: SS not present", 12, S(6), CODE3, tests, S(6) + 3
   /* Which flags IRET may change in ring 3. */
   movl $2, user_flags
   GUARD 2f

@@ -255,9 +255,11 @@ TESTS
   ltrw %ax
   FAULTS3 "ring 3: second byte of the bitmap is missing", 13, 0, inb $0x80, %al
   DESCRIPTOR S(0), FREE_MEMORY + 0x800, 0x68 + 0x11, 0x89, 0
+  movw $S(0), %ax
   ltrw %ax
   RUNS3 "ring 3: bitmap that just reaches", inb $0x80, %al
   DESCRIPTOR S(0), FREE_MEMORY + 0x800, 0x68 + 0x2000, 0x89, 0
+  movw $S(0), %ax
   ltrw %ax
 
 /* Exceptions. */
