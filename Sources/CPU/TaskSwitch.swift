@@ -123,6 +123,14 @@ extension CPU {
 
   private func loadTaskSegments(_ state: TaskState) throws(Fault) {
     let level = pointee.cpl
+    // The stack first: a fault of CS is delivered on it. SDM vol. 3, table 7-1.
+    let stackSelector = state.selectors[2]
+    let stackFault = Fault.invalidTSS(selectorCode(stackSelector))
+    let stack = try stackDescriptor(
+      stackSelector, level: level, nullFault: stackFault, fault: stackFault)
+    try markAccessed(stack)
+    setSegment(SegmentNumber.ss, stack.loaded(selector: stackSelector))
+
     let selector = state.selectors[1]
     let fault = Fault.invalidTSS(selectorCode(selector))
     if isNull(selector) { throw fault }
@@ -133,13 +141,6 @@ extension CPU {
     guard code.isPresent else { throw .notPresent(selectorCode(selector)) }
     try markAccessed(code)
     setCodeSegment(code, level: level)
-
-    let stackSelector = state.selectors[2]
-    let stackFault = Fault.invalidTSS(selectorCode(stackSelector))
-    let stack = try stackDescriptor(
-      stackSelector, level: level, nullFault: stackFault, fault: stackFault)
-    try markAccessed(stack)
-    setSegment(SegmentNumber.ss, stack.loaded(selector: stackSelector))
 
     for number in [SegmentNumber.es, SegmentNumber.ds, SegmentNumber.fs, SegmentNumber.gs] {
       let selector = state.selectors[Int(number)]

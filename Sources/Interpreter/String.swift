@@ -72,11 +72,13 @@ private func repeated<O: StringOperation>(_ cpu: CPU, _ op: Op, _: O.Type) -> UI
     let whileEqual = op.pointee.instruction.prefixSet.contains(.repeatEqual)
     let cost = UInt64(max(op.pointee.cyclesPerIteration, 1))
     var count = isShort ? UInt32(cpu[gpr16: 1]) : cpu.ecx
+    // A single-step trap comes after each iteration. SDM vol. 3, 17.3.1.2.
+    let isStepped = cpu.pointee.eflags & EFLAGS.tf != 0
     while count != 0 {
       let now = cpu.now
       let deadline = cpu.pointee.deadline
       // The iterations up to the first boundary at or after the deadline.
-      let room = now < deadline ? (deadline &- now &- 1) / cost &+ 1 : 1
+      let room = now < deadline && !isStepped ? (deadline &- now &- 1) / cost &+ 1 : 1
       var done = O.iterateQuickly(
         cpu, op, limit: UInt32(truncatingIfNeeded: min(UInt64(count), room)))
       if done == 0 {
@@ -91,7 +93,9 @@ private func repeated<O: StringOperation>(_ cpu: CPU, _ op: Op, _: O.Type) -> UI
       }
       cpu.pointee.cycles &+= UInt64(done) &* cost
       if O.compares && cpu.zeroFlag != whileEqual { break }
-      if count != 0, cpu.now >= deadline || cpu.pointee.stop != 0 { return Leave.restart }
+      if count != 0, isStepped || cpu.now >= deadline || cpu.pointee.stop != 0 {
+        return Leave.restart
+      }
     }
     return cpu.pointee.stop
   }

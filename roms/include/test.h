@@ -595,6 +595,9 @@ user_flags:
 .bss
 .balign 8
 idt: .skip 2048
+/* Below 64 KiB, within the reach of 16-bit code. */
+.data
+.balign 4
 passed: .skip 4
 failed: .skip 4
 guard_resume: .skip 4

@@ -9,6 +9,7 @@ extension ROM {
     ROM(name: "gates", base64: gatesImage),
     ROM(name: "interrupts", base64: interruptsImage),
     ROM(name: "paging", base64: pagingImage),
+    ROM(name: "realmode", base64: realmodeImage),
     ROM(name: "segmentation", base64: segmentationImage),
     ROM(name: "selfmodify", base64: selfmodifyImage),
     ROM(name: "tasks", base64: tasksImage),

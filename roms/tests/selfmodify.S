@@ -304,11 +304,11 @@ TESTS
   /* Code loses its page while it runs there. */
   FUNCTION L(1) + 0x10, 1
   movl $(M(6) + P + W + U), ENTRY(9)
-  movw $0x3D01, L(1) + 0x100
-  movb $0x0F, L(1) + 0x100
-  movb $0x01, L(1) + 0x101
-  movb $0x3D, L(1) + 0x102
+  /* Both pages have the INVLPG: the TLB may forget the old one at any time. */
+  movl $0x003D010F, L(1) + 0x100
   movl $L(1), L(1) + 0x103
+  movl $0x003D010F, M(7) + 0x100
+  movl $L(1), M(7) + 0x103
   FUNCTION L(1) + 0x107, 1
   movl $(M(7) + P + W + U), ENTRY(1)
   FUNCTION M(7) + 0x107, 2
