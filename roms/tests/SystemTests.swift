@@ -12,6 +12,8 @@ extension ROM {
     ROM(name: "realmode", base64: realmodeImage),
     ROM(name: "segmentation", base64: segmentationImage),
     ROM(name: "selfmodify", base64: selfmodifyImage),
+    ROM(name: "strings", base64: stringsImage),
+    ROM(name: "system", base64: systemImage),
     ROM(name: "tasks", base64: tasksImage),
     ROM(name: "v86", base64: v86Image),
   ]
