@@ -6,7 +6,7 @@ RELEASE := $(SWIFT) build -c release
 # Tests run optimised (they boot real kernels) and see internal declarations, so they have a build
 # directory of their own.
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
-SWIFT_SOURCES := Package.swift Sources Tests
+SWIFT_SOURCES := Package.swift Sources Tests roms
 
 .PHONY: help run test build setup guests lint format bench fuzz clean
 .DEFAULT_GOAL := help

@@ -59,7 +59,7 @@ void console_open(void) {
     draw(i, 24, ' ', 0x70);
   }
   draw_text(2, 0, "Switchback demonstration guest", 0x1F);
-  draw_text(2, 1, "real mode \x1A protected mode \x1A paging \x1A ring 3, preempted by the 8254", 0x08);
+  draw_text(2, 1, "real mode > protected mode > paging > ring 3, preempted by the 8254", 0x08);
 }
 
 void draw_frame(const struct window *window, const char *title) {
