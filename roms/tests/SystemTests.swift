@@ -5,6 +5,7 @@ extension ROM {
   /// write of 0 (all passed) or 1 to the debug-exit port F4h.
   public static let systemTests = [
     ROM(name: "debug", base64: debugImage),
+    ROM(name: "delivery", base64: deliveryImage),
     ROM(name: "exceptions", base64: exceptionsImage),
     ROM(name: "gates", base64: gatesImage),
     ROM(name: "interrupts", base64: interruptsImage),

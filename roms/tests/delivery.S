@@ -85,13 +85,14 @@ TESTS
   CHECK "\name: CR2", trap_cr2, $(\address)
   CHECK "\name: ESP", trap_esp, $(\esp)
 .endm
+  movl $tests, L(2) - 16
+  movl $CODE3, L(2) - 12
+  movl $2, L(2) - 8
+  movl $RING3_STACK, L(2) - 4
+  RETURN "IRET: SS missing", 0, L(2), L(2) - 16, iretl
   movl $tests, L(2) - 12
   movl $CODE3, L(2) - 8
-  movl $2, L(2) - 4
-  RETURN "IRET: ESP and SS missing", 0, L(2), L(2) - 12, iretl
-  movl $tests, L(2) - 8
-  movl $CODE3, L(2) - 4
-  RETURN "far RET: ESP and SS missing", 0, L(2), L(2) - 8, lretl
+  RETURN "far RET: SS missing", 0, L(2), L(2) - 12, lretl
   GUARD 1f
   ENTER3 L(2) + 8
 1:
@@ -157,8 +158,9 @@ TESTS
   RUNS "accessed segment from a read-only GDT", movw %ax, %fs
   movw $S(1), %ax
   FAULTS "segment to be marked in a read-only GDT", 14, 3, movw %ax, %fs
-  CHECK "its CR2", trap_cr2, $L(0) + S(1) + 5
+  CHECK_BITS "its CR2", trap_cr2, ~7, L(0) + S(1)
   CLEAR_CR0 WP
+  movw $S(1), %ax
   RUNS "without WP it is marked", movw %ax, %fs
   GDT_AT gdt
   CHECK_BITS "marked", M(0) + S(1) + 4, 0xFF00, 0x9300
@@ -196,18 +198,17 @@ TESTS
   DESCRIPTOR S(4), L(2) - 0x20, 0x67, 0x89, 0
   movl $0x7777, %ebx
   FAULTS "CALL of a TSS that reaches into a page not present", 14, 0, lcall $S(4), $0
-  CHECK "its CR2", trap_cr2, $L(2)
+  CHECK_BITS "its CR2", trap_cr2, ~0xFFF, L(2)
   CHECK "nothing is switched: EBX", %ebx, $0x7777
   strl %ebx
   CHECK "nothing is switched: TR", %ebx, $TSS0
   CHECK_BITS "nothing is switched: busy", gdt + S(4) + 4, 0x200, 0
 
-/* Instructions with two operands in memory: the source comes first. */
+/* Other operands. Which operand of CMPS comes first depends on the processor. */
   cld
   movl $L(2), %esi
   movl $L(2) + 0x100, %edi
-  PAGE_FAULT "MOVS: source first", 0, L(2), movsl
-  PAGE_FAULT "CMPS: source first", 0, L(2), cmpsl
+  PAGE_FAULT "MOVS: source", 0, L(2), movsl
   movl $L(1), %esi
   PAGE_FAULT "MOVS: target", 2, L(2) + 0x100, movsl
   CHECK "MOVS: ESI stays", %esi, $L(1)
@@ -232,7 +233,8 @@ TESTS
   CHECK "its EBP stays", trap_ebp, $L(2) + 0x100
   CHECK "its ESP stays", trap_esp, guard_esp
   SET_CR4 0x200
-  PAGE_FAULT "FXSAVE across", 2, L(2), .byte 0x0F, 0xAE, 0x05, 0x00, 0x1F, 0x40, 0x00
-  PAGE_FAULT "FXRSTOR across", 0, L(2), .byte 0x0F, 0xAE, 0x0D, 0x00, 0x1F, 0x40, 0x00
+  clts
+  FAULTS "FXSAVE across", 14, 2, .byte 0x0F, 0xAE, 0x05, 0x00, 0x1F, 0x40, 0x00
+  FAULTS "FXRSTOR across", 14, 0, .byte 0x0F, 0xAE, 0x0D, 0x00, 0x1F, 0x40, 0x00
   FAULTS "FXSAVE to an odd address", 13, 0, .byte 0x0F, 0xAE, 0x05, 0x08, 0x10, 0x40, 0x00
 FINISH
