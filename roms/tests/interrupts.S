@@ -450,6 +450,53 @@ string:
   outb %al, $0x21
   outb %al, $0xA1
 
+/* With CR0.NE clear, an x87 error is IRQ 13 and waits for port F0h. */
+  movb $0xFB, %al
+  outb %al, $0x21
+  movb $0xDF, %al
+  outb %al, $0xA1
+  movl %cr0, %eax
+  andl $~0x2E, %eax
+  movl %eax, %cr0
+  fninit
+  movl $0x037B, scratch
+  fldcw scratch
+  fld1
+  fldz
+  sti
+  GUARD 2f
+  fdivrp %st, %st(1)
+  fwait
+  movl $100000, %ecx
+1: loop 1b
+2:
+  cli
+  pushl trap_vector
+  movl $NONE, trap_vector
+  movl $NONE, trap_error
+  popl %ebx
+  CHECK "x87 error as IRQ 13", %ebx, $0x2D
+  movb $0, %al
+  outb %al, $0xF0
+  fnclex
+  movb $0x20, %al
+  outb %al, $0xA0
+  outb %al, $0x20
+  GUARD 2f
+  sti
+  movl $1000, %ecx
+1: loop 1b
+2:
+  cli
+  TRAPPED "cleared by port F0h and FNCLEX", NONE, NONE, 0
+  fninit
+  movl %cr0, %eax
+  orl $0x20, %eax
+  movl %eax, %cr0
+  movb $ALL_MASKED, %al
+  outb %al, $0x21
+  outb %al, $0xA1
+
 /* Counter 2 and port 61h. */
   inb $0x61, %al
   andb $0xFC, %al
@@ -534,6 +581,7 @@ counting_handler:
 
 .bss
 .balign 4
+scratch: .skip 4
 counter: .skip 4
 seen_eip: .skip 4
 seen_flags: .skip 4
