@@ -4,16 +4,28 @@ import Memory
 
 // Moves to, from and between XMM registers. SDM vol. 1, 10.4.1.1 and 11.4.1.1.
 
-/// A move of 128 bits in either direction.
+/// Where a move goes; each way has its own handler, since moves are most of what runs.
+private enum Direction {
+  case load, store, registers
+
+  init(_ i: Instruction) {
+    self = i.operands.0.isMemory ? .store : i.operands.1.isMemory ? .load : .registers
+  }
+}
+
+/// A move of 128 bits.
 @inline(__always)
-private func move(_ cpu: CPU, _ op: Op, aligned: Bool) -> UInt32 {
+private func move(_ cpu: CPU, _ op: Op, _ direction: Direction, aligned: Bool) -> UInt32 {
   execute(cpu) { () throws(Fault) in
     try sseCheck(cpu)
-    let operand = op.pointee.instruction.operands.0
-    if operand.isMemory {
+    switch direction {
+    case .load:
+      xmmSetValue(cpu.fpu, destination(op), try cpu.readXMM(op, aligned: aligned))
+    case .store:
       try cpu.writeXMM(op, xmmValue(cpu.fpu, source(op)), aligned: aligned)
-    } else {
-      xmmSetValue(cpu.fpu, UInt32(operand.reg), try xmmSource(cpu, op, aligned: aligned))
+    case .registers:
+      xmmSetValue(cpu.fpu, destination(op), xmmValue(cpu.fpu, source(op)))
+      return 0
     }
     return cpu.pointee.stop
   }
@@ -21,34 +33,37 @@ private func move(_ cpu: CPU, _ op: Op, aligned: Bool) -> UInt32 {
 
 /// MOVSD, MOVLPx: 64 bits to or from the low half. A load from memory clears the high half if told so.
 @inline(__always)
-private func moveLow(_ cpu: CPU, _ op: Op, clearing: Bool) -> UInt32 {
+private func moveLow(_ cpu: CPU, _ op: Op, _ direction: Direction, clearing: Bool) -> UInt32 {
   execute(cpu) { () throws(Fault) in
     try sseCheck(cpu)
-    let i = op.pointee.instruction
-    if i.operands.0.isMemory {
+    switch direction {
+    case .load:
+      xmmSetLow(cpu.fpu, destination(op), try cpu.readOperand(op))
+      if clearing { xmmSetHigh(cpu.fpu, destination(op), 0) }
+    case .store:
       try cpu.writeOperand(op, xmmLow(cpu.fpu, source(op)))
-      return cpu.pointee.stop
+    case .registers:
+      xmmSetLow(cpu.fpu, destination(op), xmmLow(cpu.fpu, source(op)))
+      return 0
     }
-    let value = try xmmSource64(cpu, op)
-    xmmSetLow(cpu.fpu, destination(op), value)
-    if clearing && i.operands.1.isMemory { xmmSetHigh(cpu.fpu, destination(op), 0) }
     return cpu.pointee.stop
   }
 }
 
 /// MOVSS.
 @inline(__always)
-private func moveSingle(_ cpu: CPU, _ op: Op) -> UInt32 {
+private func moveSingle(_ cpu: CPU, _ op: Op, _ direction: Direction) -> UInt32 {
   execute(cpu) { () throws(Fault) in
     try sseCheck(cpu)
-    let i = op.pointee.instruction
-    if i.operands.0.isMemory {
-      try cpu.writeOperand(op, xmmLow32(cpu.fpu, source(op)))
-    } else if i.operands.1.isMemory {
+    switch direction {
+    case .load:
       let value: UInt32 = try cpu.readOperand(op)
       xmmSetValue(cpu.fpu, destination(op), XMMValue(UInt64(value), 0))
-    } else {
+    case .store:
+      try cpu.writeOperand(op, xmmLow32(cpu.fpu, source(op)))
+    case .registers:
       xmmSetLow32(cpu.fpu, destination(op), xmmLow32(cpu.fpu, source(op)))
+      return 0
     }
     return cpu.pointee.stop
   }
@@ -153,12 +168,11 @@ private func betweenMMX(_ cpu: CPU, _ op: Op, _ body: (FPU) -> Void) -> UInt32 {
 enum SSEMove {
   static func handler(for i: Instruction) -> Handler? {
     switch i.kind {
-    case .movaps, .movapd, .movdqa, .movntps, .movntpd, .movntdq:
-      return { cpu, op in move(cpu, op, aligned: true) }
-    case .movups, .movupd, .movdqu: return { cpu, op in move(cpu, op, aligned: false) }
-    case .movss: return { cpu, op in moveSingle(cpu, op) }
-    case .movsd: return { cpu, op in moveLow(cpu, op, clearing: true) }
-    case .movlps, .movlpd: return { cpu, op in moveLow(cpu, op, clearing: false) }
+    case .movaps, .movapd, .movdqa, .movntps, .movntpd, .movntdq: return aligned(i)
+    case .movups, .movupd, .movdqu: return unaligned(i)
+    case .movss: return single(i)
+    case .movsd: return double(i)
+    case .movlps, .movlpd: return half(i)
     case .movhps, .movhpd: return { cpu, op in moveHigh(cpu, op) }
     case .movd: return { cpu, op in moveScalar(cpu, op, wide: false) }
     case .movq:
@@ -175,6 +189,44 @@ enum SSEMove {
       }
     default: return betweenRegisters(i)
     }
+  }
+
+  private static func aligned(_ i: Instruction) -> Handler {
+    switch Direction(i) {
+    case .load: return { cpu, op in move(cpu, op, .load, aligned: true) }
+    case .store: return { cpu, op in move(cpu, op, .store, aligned: true) }
+    case .registers: return { cpu, op in move(cpu, op, .registers, aligned: true) }
+    }
+  }
+
+  private static func unaligned(_ i: Instruction) -> Handler {
+    switch Direction(i) {
+    case .load: return { cpu, op in move(cpu, op, .load, aligned: false) }
+    case .store: return { cpu, op in move(cpu, op, .store, aligned: false) }
+    case .registers: return { cpu, op in move(cpu, op, .registers, aligned: false) }
+    }
+  }
+
+  private static func single(_ i: Instruction) -> Handler {
+    switch Direction(i) {
+    case .load: return { cpu, op in moveSingle(cpu, op, .load) }
+    case .store: return { cpu, op in moveSingle(cpu, op, .store) }
+    case .registers: return { cpu, op in moveSingle(cpu, op, .registers) }
+    }
+  }
+
+  private static func double(_ i: Instruction) -> Handler {
+    switch Direction(i) {
+    case .load: return { cpu, op in moveLow(cpu, op, .load, clearing: true) }
+    case .store: return { cpu, op in moveLow(cpu, op, .store, clearing: true) }
+    case .registers: return { cpu, op in moveLow(cpu, op, .registers, clearing: true) }
+    }
+  }
+
+  private static func half(_ i: Instruction) -> Handler {
+    i.operands.0.isMemory
+      ? { cpu, op in moveLow(cpu, op, .store, clearing: false) }
+      : { cpu, op in moveLow(cpu, op, .load, clearing: false) }
   }
 
   private static func betweenRegisters(_ i: Instruction) -> Handler? {

@@ -12,6 +12,14 @@ extension CPU {
     let segment = op.pointee.instruction.segment
     let offset = effectiveOffset(op)
     if aligned { try requireAlignment(segment, offset) }
+    if let value = quickRead(segment, offset, as: UInt128.self) { return XMMValue(value) }
+    return try readXMMSlowly(segment, offset, aligned: aligned)
+  }
+
+  @inline(never)
+  private func readXMMSlowly(
+    _ segment: UInt8, _ offset: UInt32, aligned: Bool
+  ) throws(Fault) -> XMMValue {
     let linear = try readAddress(segment, offset, 16)
     if !aligned && linear & 15 != 0 && checksAlignment { throw .alignmentCheck }
     return XMMValue(try readLinear(linear), try readLinear(linear &+ 8))
@@ -23,6 +31,14 @@ extension CPU {
     let segment = op.pointee.instruction.segment
     let offset = effectiveOffset(op)
     if aligned { try requireAlignment(segment, offset) }
+    if quickWrite(segment, offset, UInt128(value)) { return }
+    try writeXMMSlowly(segment, offset, value, aligned: aligned)
+  }
+
+  @inline(never)
+  private func writeXMMSlowly(
+    _ segment: UInt8, _ offset: UInt32, _ value: XMMValue, aligned: Bool
+  ) throws(Fault) {
     let linear = try writeAddress(segment, offset, 16)
     if !aligned && linear & 15 != 0 && checksAlignment { throw .alignmentCheck }
     if linear & 0xFFF > 0xFF0 { try probeWrite(linear, 16, user: pointee.cpl == 3) }
@@ -33,6 +49,18 @@ extension CPU {
   @inline(__always)
   private func requireAlignment(_ segment: UInt8, _ offset: UInt32) throws(Fault) {
     if (self.segment(segment).pointee.base &+ offset) & 15 != 0 { throw .generalProtection() }
+  }
+}
+
+extension XMMValue {
+  @inline(__always) init(_ value: UInt128) {
+    self.init(UInt64(truncatingIfNeeded: value), UInt64(truncatingIfNeeded: value >> 64))
+  }
+}
+
+extension UInt128 {
+  @inline(__always) init(_ value: XMMValue) {
+    self = UInt128(value[1]) << 64 | UInt128(value[0])
   }
 }
 

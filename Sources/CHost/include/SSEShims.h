@@ -41,22 +41,22 @@ static const uint32_t sseHostControl = MXCSR_DEFAULT;
                      : [b] "x"(b), [h] "m"(sseHostControl));                                       \
     return (SSEResult){a, control};                                                                \
   }
-SSE_BINARY(sseAddPS, "addps")
-SSE_BINARY(sseAddSS, "addss")
-SSE_BINARY(sseAddPD, "addpd")
-SSE_BINARY(sseAddSD, "addsd")
-SSE_BINARY(sseSubtractPS, "subps")
-SSE_BINARY(sseSubtractSS, "subss")
-SSE_BINARY(sseSubtractPD, "subpd")
-SSE_BINARY(sseSubtractSD, "subsd")
-SSE_BINARY(sseMultiplyPS, "mulps")
-SSE_BINARY(sseMultiplySS, "mulss")
-SSE_BINARY(sseMultiplyPD, "mulpd")
-SSE_BINARY(sseMultiplySD, "mulsd")
-SSE_BINARY(sseDividePS, "divps")
-SSE_BINARY(sseDivideSS, "divss")
-SSE_BINARY(sseDividePD, "divpd")
-SSE_BINARY(sseDivideSD, "divsd")
+SSE_BINARY(sseAddPSExact, "addps")
+SSE_BINARY(sseAddSSExact, "addss")
+SSE_BINARY(sseAddPDExact, "addpd")
+SSE_BINARY(sseAddSDExact, "addsd")
+SSE_BINARY(sseSubtractPSExact, "subps")
+SSE_BINARY(sseSubtractSSExact, "subss")
+SSE_BINARY(sseSubtractPDExact, "subpd")
+SSE_BINARY(sseSubtractSDExact, "subsd")
+SSE_BINARY(sseMultiplyPSExact, "mulps")
+SSE_BINARY(sseMultiplySSExact, "mulss")
+SSE_BINARY(sseMultiplyPDExact, "mulpd")
+SSE_BINARY(sseMultiplySDExact, "mulsd")
+SSE_BINARY(sseDividePSExact, "divps")
+SSE_BINARY(sseDivideSSExact, "divss")
+SSE_BINARY(sseDividePDExact, "divpd")
+SSE_BINARY(sseDivideSDExact, "divsd")
 SSE_BINARY(sseMaximumPS, "maxps")
 SSE_BINARY(sseMaximumSS, "maxss")
 SSE_BINARY(sseMaximumPD, "maxpd")
@@ -66,18 +66,18 @@ SSE_BINARY(sseMinimumSS, "minss")
 SSE_BINARY(sseMinimumPD, "minpd")
 SSE_BINARY(sseMinimumSD, "minsd")
 // The packed ones ignore the old `a`; the scalar ones keep its upper part.
-SSE_BINARY(sseSquareRootPS, "sqrtps")
-SSE_BINARY(sseSquareRootSS, "sqrtss")
-SSE_BINARY(sseSquareRootPD, "sqrtpd")
-SSE_BINARY(sseSquareRootSD, "sqrtsd")
+SSE_BINARY(sseSquareRootPSExact, "sqrtps")
+SSE_BINARY(sseSquareRootSSExact, "sqrtss")
+SSE_BINARY(sseSquareRootPDExact, "sqrtpd")
+SSE_BINARY(sseSquareRootSDExact, "sqrtsd")
 SSE_BINARY(sseReciprocalPS, "rcpps")
 SSE_BINARY(sseReciprocalSS, "rcpss")
 SSE_BINARY(sseReciprocalRootPS, "rsqrtps")
 SSE_BINARY(sseReciprocalRootSS, "rsqrtss")
 SSE_BINARY(sseDoublesToSingles, "cvtpd2ps")
 SSE_BINARY(sseSinglesToDoubles, "cvtps2pd")
-SSE_BINARY(sseDoubleToSingle, "cvtsd2ss")
-SSE_BINARY(sseSingleToDouble, "cvtss2sd")
+SSE_BINARY(sseDoubleToSingleExact, "cvtsd2ss")
+SSE_BINARY(sseSingleToDoubleExact, "cvtss2sd")
 SSE_BINARY(sseDoublesToInt32, "cvtpd2dq")
 SSE_BINARY(sseDoublesToInt32Truncated, "cvttpd2dq")
 SSE_BINARY(sseInt32ToDoubles, "cvtdq2pd")
@@ -121,7 +121,6 @@ SSE_COMPARE(sseCompareSD, "sd")
     return (SSEResult){a, control};                                                                \
   }
 SSE_FROM_INTEGER(sseInt32ToSingle, "cvtsi2ssl")
-SSE_FROM_INTEGER(sseInt32ToDouble, "cvtsi2sdl")
 
 #define SSE_TO_INTEGER(NAME, INSTRUCTION)                                                          \
   static inline SSEScalarResult NAME(uint32_t mxcsr, XMMValue a) {                                 \
@@ -133,9 +132,9 @@ SSE_FROM_INTEGER(sseInt32ToDouble, "cvtsi2sdl")
     return (SSEScalarResult){value, control};                                                      \
   }
 SSE_TO_INTEGER(sseSingleToInt32, "cvtss2sil")
-SSE_TO_INTEGER(sseSingleToInt32Truncated, "cvttss2sil")
+SSE_TO_INTEGER(sseSingleToInt32TruncatedExact, "cvttss2sil")
 SSE_TO_INTEGER(sseDoubleToInt32, "cvtsd2sil")
-SSE_TO_INTEGER(sseDoubleToInt32Truncated, "cvttsd2sil")
+SSE_TO_INTEGER(sseDoubleToInt32TruncatedExact, "cvttsd2sil")
 
 #define SSE_COMPARE_FLAGS(NAME, INSTRUCTION)                                                       \
   static inline SSEScalarResult NAME(uint32_t mxcsr, XMMValue a, XMMValue b) {                     \
@@ -147,10 +146,15 @@ SSE_TO_INTEGER(sseDoubleToInt32Truncated, "cvttsd2sil")
     uint32_t flags = (uint32_t)zero << 6 | (uint32_t)parity << 2 | carry;                          \
     return (SSEScalarResult){flags, control};                                                      \
   }
-SSE_COMPARE_FLAGS(sseCompareSSFlags, "comiss")
-SSE_COMPARE_FLAGS(sseCompareSSFlagsUnordered, "ucomiss")
-SSE_COMPARE_FLAGS(sseCompareSDFlags, "comisd")
-SSE_COMPARE_FLAGS(sseCompareSDFlagsUnordered, "ucomisd")
+SSE_COMPARE_FLAGS(sseCompareSSFlagsExact, "comiss")
+SSE_COMPARE_FLAGS(sseCompareSSFlagsUnorderedExact, "ucomiss")
+SSE_COMPARE_FLAGS(sseCompareSDFlagsExact, "comisd")
+SSE_COMPARE_FLAGS(sseCompareSDFlagsUnorderedExact, "ucomisd")
+
+/// CVTSI2SD is exact and raises nothing.
+static inline SSEResult sseInt32ToDouble(uint32_t mxcsr, XMMValue a, uint32_t b) {
+  return (SSEResult){(XMMValue)_mm_cvtsi32_sd((__m128d)a, (int32_t)b), mxcsr};
+}
 
 #undef SSE_ASM
 #undef SSE_BINARY
@@ -158,5 +162,7 @@ SSE_COMPARE_FLAGS(sseCompareSDFlagsUnordered, "ucomisd")
 #undef SSE_FROM_INTEGER
 #undef SSE_TO_INTEGER
 #undef SSE_COMPARE_FLAGS
+
+#include "SSEFastPaths.h"
 
 #endif
