@@ -17,7 +17,7 @@ bochs)
 megs: 64
 romimage: file=$(realpath "$rom"), address=0xffff0000
 display_library: term
-cpu: model=${CPU:-p3_katmai}, ips=50000000, reset_on_triple_fault=0
+cpu: model=${CPU:-p3_katmai}, ips=${IPS:-50000000}, reset_on_triple_fault=0
 clock: sync=none
 log: $work/log
 panic: action=fatal

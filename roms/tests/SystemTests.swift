@@ -6,6 +6,7 @@ extension ROM {
   public static let systemTests = [
     ROM(name: "debug", base64: debugImage),
     ROM(name: "delivery", base64: deliveryImage),
+    ROM(name: "descriptors", base64: descriptorsImage),
     ROM(name: "devices", base64: devicesImage),
     ROM(name: "exceptions", base64: exceptionsImage),
     ROM(name: "gates", base64: gatesImage),
