@@ -103,6 +103,10 @@ private struct CodePage {
   var blocks: BlockPointer?
   /// Bit n: some block has bytes in [n*64, n*64+64).
   var occupied: UInt64
+  /// Writes reported since the page was marked.
+  var writes: UInt32
+  /// In `markedPages`.
+  var isListed: Bool
 }
 
 /// Decoded blocks, found by physical address and code size and dropped when their bytes change.
@@ -114,6 +118,8 @@ final class BlockCache: CodeObserver {
   private let pages: UnsafeMutablePointer<CodePage>
   private static let pageCount = 1 << 20
   private var markedPages: [UInt32] = []
+  /// As many reported writes cost as much as decoding a page's code again: it has become data, or holds both.
+  private static let writesUntilDropped: UInt32 = 64
 
   /// Blocks built, blocks dropped because their bytes changed, and times the whole cache was emptied.
   private(set) var built: UInt64 = 0
@@ -183,7 +189,10 @@ final class BlockCache: CodeObserver {
   private func mark(_ page: UInt32) {
     guard cpu.memory.markCode(page: page) else { return }
     cpu.revokeWrites(toPhysicalPage: page)
-    markedPages.append(page)
+    let index = Int(page >> 12)
+    pages[index].writes = 0
+    if !pages[index].isListed { markedPages.append(page) }
+    pages[index].isListed = true
   }
 
   /// Drops everything.
@@ -192,7 +201,7 @@ final class BlockCache: CodeObserver {
     cpu.pointee.codeGeneration &+= 1
     table.update(repeating: nil, count: Self.slots)
     for page in markedPages {
-      pages[Int(page >> 12)] = CodePage(blocks: nil, occupied: 0)
+      pages[Int(page >> 12)] = CodePage(blocks: nil, occupied: 0, writes: 0, isListed: false)
       cpu.memory.unmarkCode(page: page)
     }
     markedPages.removeAll(keepingCapacity: true)
@@ -227,7 +236,10 @@ final class BlockCache: CodeObserver {
     let first = (physical & 0xFFF) >> 6
     let last = min(((physical & 0xFFF) + length - 1) >> 6, 63)
     let written = (UInt64.max >> UInt64(63 - (last - first))) << UInt64(first)
-    guard pages[Int(page >> 12)].occupied & written != 0 else { return }
+    let index = Int(page >> 12)
+    pages[index].writes &+= 1
+    let dropsAll = pages[index].writes >= Self.writesUntilDropped
+    guard dropsAll || pages[index].occupied & written != 0 else { return }
     var kept: BlockPointer?
     var occupied: UInt64 = 0
     var hit = false
@@ -235,7 +247,7 @@ final class BlockCache: CodeObserver {
     while let block = next {
       let isFirstPage = block.pointee.physical & ~0xFFF == page
       next = isFirstPage ? block.pointee.nextInPage : block.pointee.nextInSecondPage
-      var overlaps = false
+      var overlaps = dropsAll
       Self.forEachRange(block) { start, end in
         if physical &- start < end &- start || start &- physical < length { overlaps = true }
       }
@@ -252,13 +264,14 @@ final class BlockCache: CodeObserver {
         occupied |= Self.bits(of: block, in: page)
       }
     }
-    pages[Int(page >> 12)] = CodePage(blocks: kept, occupied: occupied)
+    pages[index].blocks = kept
+    pages[index].occupied = occupied
+    // Without code the page is data like any other, until code is decoded from it again.
+    if kept == nil { cpu.memory.unmarkCode(page: page) }
     if hit {
       cpu.pointee.stop |= UInt32(STOP_CODE.rawValue)
       cpu.pointee.codeGeneration &+= 1
     }
-    // The page stays marked: code that is written once is usually written again, and unmarking it
-    // would make each rewrite pay for revoking cached translations.
   }
 
   /// Makes a block unreachable; its memory comes back with the next flush, so it may be running.

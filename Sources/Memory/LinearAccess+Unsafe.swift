@@ -126,8 +126,8 @@ extension CPU {
     let first = try translate(linear, access)
     var value: UInt64 = 0
     if linear & 0xFFF <= UInt32(0x1000 - size) {
-      if memory.isDevice(first.physical) { requestAttention() }
-      value = memory.read(physical: first.physical, size: size)
+      if isDevice(first.physical) { requestAttention() }
+      value = readPhysical(first.physical, size: size)
     } else {
       let next = (linear &+ UInt32(size)) & 0xFFFF_F000
       let second = try translate(next, access)
@@ -136,8 +136,8 @@ extension CPU {
         let physical =
           (byte ^ linear) & 0xFFFF_F000 == 0
           ? first.physical &+ UInt64(i) : second.physical &+ UInt64(byte &- next)
-        if memory.isDevice(physical) { requestAttention() }
-        value |= memory.read(physical: physical, size: 1) << UInt64(i &* 8)
+        if isDevice(physical) { requestAttention() }
+        value |= readPhysical(physical, size: 1) << UInt64(i &* 8)
       }
     }
     if !implicit, pointee.tlb == pointee.slowTLB {
@@ -156,8 +156,8 @@ extension CPU {
     let access = AccessKind(write: true, user: user)
     let first = try translate(linear, access)
     if linear & 0xFFF <= UInt32(0x1000 - size) {
-      if memory.isDevice(first.physical) { requestAttention() }
-      memory.write(physical: first.physical, size: size, value)
+      if isDevice(first.physical) { requestAttention() }
+      writePhysical(first.physical, size: size, value)
     } else {
       let next = (linear &+ UInt32(size)) & 0xFFFF_F000
       let second = try translate(next, access)
@@ -166,8 +166,8 @@ extension CPU {
         let physical =
           (byte ^ linear) & 0xFFFF_F000 == 0
           ? first.physical &+ UInt64(i) : second.physical &+ UInt64(byte &- next)
-        if memory.isDevice(physical) { requestAttention() }
-        memory.write(physical: physical, size: 1, (value >> UInt64(i &* 8)) & 0xFF)
+        if isDevice(physical) { requestAttention() }
+        writePhysical(physical, size: 1, (value >> UInt64(i &* 8)) & 0xFF)
       }
     }
     if !implicit, pointee.tlb == pointee.slowTLB { checkDataBreakpoints(linear, size, write: true) }

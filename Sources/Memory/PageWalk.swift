@@ -80,7 +80,7 @@ extension CPU {
     let pgeEnabled = pointee.cr4 & (1 << 7) != 0
     let directoryAddress = physicalOf(
       UInt64(pointee.cr3 & 0xFFFF_F000) | UInt64((linear >> 22) &* 4))
-    let pde = UInt64(memory.read32(physical: directoryAddress))
+    let pde = UInt64(read32(physical: directoryAddress))
     guard pde & present != 0 else { throw pageFault(linear, access, present: false) }
     if pseEnabled && pde & largeBit != 0 {
       // PSE-36 is not offered, so bits 21:13 are reserved. SDM vol. 3, table 4-4.
@@ -88,7 +88,7 @@ extension CPU {
       let writable = try checkRights(linear, access, rights: pde, noExecute: false)
       let new = pde | accessedBit | (access.write ? dirtyBit : 0)
       if new != pde {
-        memory.write32(physical: directoryAddress, UInt32(truncatingIfNeeded: new))
+        write32(physical: directoryAddress, UInt32(truncatingIfNeeded: new))
       }
       return Translation(
         physical: physicalOf((pde & 0xFFC0_0000) | UInt64(linear & 0x003F_FFFF)),
@@ -96,14 +96,14 @@ extension CPU {
         global: pgeEnabled && pde & globalBit != 0)
     }
     let tableAddress = physicalOf((pde & 0xFFFF_F000) | UInt64(((linear >> 12) & 0x3FF) &* 4))
-    let pte = UInt64(memory.read32(physical: tableAddress))
+    let pte = UInt64(read32(physical: tableAddress))
     guard pte & present != 0 else { throw pageFault(linear, access, present: false) }
     let writable = try checkRights(linear, access, rights: pde & pte, noExecute: false)
     if pde & accessedBit == 0 {
-      memory.write32(physical: directoryAddress, UInt32(truncatingIfNeeded: pde | accessedBit))
+      write32(physical: directoryAddress, UInt32(truncatingIfNeeded: pde | accessedBit))
     }
     let new = pte | accessedBit | (access.write ? dirtyBit : 0)
-    if new != pte { memory.write32(physical: tableAddress, UInt32(truncatingIfNeeded: new)) }
+    if new != pte { write32(physical: tableAddress, UInt32(truncatingIfNeeded: new)) }
     return Translation(
       physical: physicalOf((pte & 0xFFFF_F000) | UInt64(linear & 0xFFF)), writable: writable,
       dirty: new & dirtyBit != 0, executable: true, global: pgeEnabled && pte & globalBit != 0)
@@ -117,7 +117,7 @@ extension CPU {
     guard pdpte & present != 0 else { throw pageFault(linear, access, present: false) }
     let directoryAddress = physicalOf(
       (pdpte & paeAddress) | UInt64(((linear >> 21) & 0x1FF) &* 8))
-    let pde = memory.read64(physical: directoryAddress)
+    let pde = read64(physical: directoryAddress)
     guard pde & present != 0 else { throw pageFault(linear, access, present: false) }
     if pde & largeBit != 0 {
       // 2 MiB page: bits 20:13 are reserved. SDM vol. 3, table 4-9.
@@ -127,7 +127,7 @@ extension CPU {
       let noExecute = pde & noExecuteBit != 0
       let writable = try checkRights(linear, access, rights: pde, noExecute: noExecute)
       let new = pde | accessedBit | (access.write ? dirtyBit : 0)
-      if new != pde { memory.write64(physical: directoryAddress, new) }
+      if new != pde { write64(physical: directoryAddress, new) }
       return Translation(
         physical: physicalOf((pde & 0x0000_000F_FFE0_0000) | UInt64(linear & 0x001F_FFFF)),
         writable: writable, dirty: new & dirtyBit != 0, executable: !noExecute,
@@ -135,14 +135,14 @@ extension CPU {
     }
     if pde & reserved != 0 { throw pageFault(linear, access, present: true, reserved: true) }
     let tableAddress = physicalOf((pde & paeAddress) | UInt64(((linear >> 12) & 0x1FF) &* 8))
-    let pte = memory.read64(physical: tableAddress)
+    let pte = read64(physical: tableAddress)
     guard pte & present != 0 else { throw pageFault(linear, access, present: false) }
     if pte & reserved != 0 { throw pageFault(linear, access, present: true, reserved: true) }
     let noExecute = (pde | pte) & noExecuteBit != 0
     let writable = try checkRights(linear, access, rights: pde & pte, noExecute: noExecute)
-    if pde & accessedBit == 0 { memory.write64(physical: directoryAddress, pde | accessedBit) }
+    if pde & accessedBit == 0 { write64(physical: directoryAddress, pde | accessedBit) }
     let new = pte | accessedBit | (access.write ? dirtyBit : 0)
-    if new != pte { memory.write64(physical: tableAddress, new) }
+    if new != pte { write64(physical: tableAddress, new) }
     return Translation(
       physical: physicalOf((pte & paeAddress) | UInt64(linear & 0xFFF)), writable: writable,
       dirty: new & dirtyBit != 0, executable: !noExecute,
@@ -157,25 +157,25 @@ extension CPU {
     if pointee.cr4 & (1 << 5) != 0 {
       let pdpte = self[pdpte: Int(linear >> 30)]
       guard pdpte & present != 0 else { return nil }
-      let pde = memory.read64(
+      let pde = read64(
         physical: physicalOf((pdpte & paeAddress) | UInt64(((linear >> 21) & 0x1FF) &* 8)))
       guard pde & present != 0 else { return nil }
       if pde & largeBit != 0 {
         return physicalOf((pde & 0x0000_000F_FFE0_0000) | UInt64(linear & 0x001F_FFFF))
       }
-      let pte = memory.read64(
+      let pte = read64(
         physical: physicalOf((pde & paeAddress) | UInt64(((linear >> 12) & 0x1FF) &* 8)))
       return pte & present != 0 ? physicalOf((pte & paeAddress) | UInt64(linear & 0xFFF)) : nil
     }
     let pde = UInt64(
-      memory.read32(
+      read32(
         physical: physicalOf(UInt64(pointee.cr3 & 0xFFFF_F000) | UInt64((linear >> 22) &* 4))))
     guard pde & present != 0 else { return nil }
     if pointee.cr4 & (1 << 4) != 0 && pde & largeBit != 0 {
       return physicalOf((pde & 0xFFC0_0000) | UInt64(linear & 0x003F_FFFF))
     }
     let pte = UInt64(
-      memory.read32(
+      read32(
         physical: physicalOf((pde & 0xFFFF_F000) | UInt64(((linear >> 12) & 0x3FF) &* 4))))
     return pte & present != 0 ? physicalOf((pte & 0xFFFF_F000) | UInt64(linear & 0xFFF)) : nil
   }

@@ -118,7 +118,7 @@ extension CPU {
     entry.pointee.readTag = 1
     entry.pointee.writeTag = 1
     tlb.physicalPage(linear).pointee = tagged
-    let page = memory.page(physicalPage)
+    let page = self.physicalPage(physicalPage)
     guard page.flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = page.host else { return }
     entry.pointee.addend = UInt64(UInt(bitPattern: host)) &- UInt64(linearPage)
     entry.pointee.readTag = linearPage
