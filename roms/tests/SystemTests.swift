@@ -18,6 +18,7 @@ extension ROM {
     ROM(name: "strings", base64: stringsImage),
     ROM(name: "system", base64: systemImage),
     ROM(name: "tasks", base64: tasksImage),
+    ROM(name: "translation", base64: translationImage),
     ROM(name: "v86", base64: v86Image),
   ]
 }
