@@ -1,4 +1,5 @@
-// SIGFPE of the SSE shims: how an unmasked exception of the guest comes back to the shim that ran it.
+// SIGFPE of the SSE shims: how an unmasked exception of the guest comes back to the shim that ran
+// it.
 #define _GNU_SOURCE  // REG_RIP
 #include "SSEShims.h"
 
@@ -6,8 +7,8 @@
 #include <stddef.h>
 #include <ucontext.h>
 
-/// The length of a register-to-register SSE instruction that is followed by STMXCSR, as the shims write it; 0 for anything
-/// else.
+/// The length of a register-to-register SSE instruction that is followed by STMXCSR, as the shims
+/// write it; 0 for anything else.
 static size_t shimInstructionLength(const uint8_t *code) {
   size_t n = 0;
   if (code[n] == 0x66 || code[n] == 0xF2 || code[n] == 0xF3) n++;

@@ -14,8 +14,8 @@ void x87Attach(FPUState *f) {
   x87HostOwner = (X87HostOwner){f, f->hostBinding};
 }
 
-// One function of four bytes for each x87 instruction: `opcode modrm ret nop`. First the 8 x 64 register
-// forms (ModRM C0...FF), then the 8 x 8 memory forms with the operand at (%rdi).
+// One function of four bytes for each x87 instruction: `opcode modrm ret nop`. First the 8 x 64
+// register forms (ModRM C0...FF), then the 8 x 8 memory forms with the operand at (%rdi).
 __asm__(
     ".pushsection .text\n"
     ".p2align 4\n"
@@ -43,7 +43,8 @@ extern const uint8_t switchbackX87Thunks[] __asm__("switchbackX87Thunks");
 
 enum { ARITHMETIC_FLAGS = 0x8D5 };
 
-/// The 108-byte state of FNSAVE in 32-bit protected-mode format, registers in stack order. SDM vol. 1, figure 8-9.
+/// The 108-byte state of FNSAVE in 32-bit protected-mode format, registers in stack order. SDM vol.
+/// 1, figure 8-9.
 typedef struct __attribute__((packed)) SavedState {
   uint16_t control, reserved1, status, reserved2, tags, reserved3;
   uint32_t pointers[4];

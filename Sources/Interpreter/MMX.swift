@@ -27,7 +27,8 @@ private func mmxRefuse(_ cpu: CPU) throws(Fault) {
 }
 
 extension FPU {
-  /// What every MMX instruction but EMMS does to the x87 state: TOP is 0 and all registers are valid.
+  /// What every MMX instruction but EMMS does to the x87 state: TOP is 0 and all registers are
+  /// valid.
   @inline(__always) func enterMMX() {
     pointee.status &= ~0x3800
     pointee.tags = 0xFF

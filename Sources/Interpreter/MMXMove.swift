@@ -68,8 +68,8 @@ func insertedWord(_ cpu: CPU, _ op: Op) throws(Fault) -> UInt64 {
   return UInt64(cpu[gpr16: operand.reg])
 }
 
-/// Writes the bytes of `value`, `size` long, whose bit in `mask` is set to DS:(E)DI. The whole operand must be
-/// writable unless the mask is empty; nothing is written when it is not.
+/// Writes the bytes of `value`, `size` long, whose bit in `mask` is set to DS:(E)DI. The whole
+/// operand must be writable unless the mask is empty; nothing is written when it is not.
 func storeMasked(
   _ cpu: CPU, _ op: Op, _ value: XMMValue, _ mask: UInt32, size: Int
 ) throws(Fault) {

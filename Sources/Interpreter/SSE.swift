@@ -31,8 +31,8 @@ private func sseRefuse(_ cpu: CPU) throws(Fault) {
   throw .deviceNotAvailable
 }
 
-/// Merges the flags of a host MXCSR into the guest's, and raises an exception that the guest has not
-/// masked: the shim reports one by masking them all. SDM vol. 1, 11.5.
+/// Merges the flags of a host MXCSR into the guest's, and raises an exception that the guest has
+/// not masked: the shim reports one by masking them all. SDM vol. 1, 11.5.
 @inline(__always)
 func sseRaise(_ cpu: CPU, _ host: UInt32) throws(Fault) {
   let old = cpu.fpu.pointee.mxcsr

@@ -2,8 +2,8 @@ import CPU
 import ISA
 import Memory
 
-// Floating-point arithmetic and comparisons on XMM registers, done by the host under the guest's MXCSR
-// (SSEShims.h). SDM vol. 1, 10.4, 11.4 and 11.5.
+// Floating-point arithmetic and comparisons on XMM registers, done by the host under the guest's
+// MXCSR (SSEShims.h). SDM vol. 1, 10.4, 11.4 and 11.5.
 
 /// `xmm = f(xmm, source)` on all elements.
 @inline(__always)

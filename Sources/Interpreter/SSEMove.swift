@@ -31,7 +31,8 @@ private func move(_ cpu: CPU, _ op: Op, _ direction: Direction, aligned: Bool) -
   }
 }
 
-/// MOVSD, MOVLPx: 64 bits to or from the low half. A load from memory clears the high half if told so.
+/// MOVSD, MOVLPx: 64 bits to or from the low half. A load from memory clears the high half if told
+/// so.
 @inline(__always)
 private func moveLow(_ cpu: CPU, _ op: Op, _ direction: Direction, clearing: Bool) -> UInt32 {
   execute(cpu) { () throws(Fault) in

@@ -2,9 +2,9 @@ import CPU
 import ISA
 import Memory
 
-// What all x87 instructions share. The arithmetic is done by the host's x87 unit (X87Shims.h): one register at
-// a time while every exception is masked and the operands are there, otherwise with the whole state loaded, so
-// that stack faults, unmasked exceptions and tags are the hardware's own.
+// What all x87 instructions share. The arithmetic is done by the host's x87 unit (X87Shims.h): one
+// register at a time while every exception is masked and the operands are there, otherwise with the
+// whole state loaded, so that stack faults, unmasked exceptions and tags are the hardware's own.
 
 /// #NM by CR0.EM or TS; #MF when an unmasked exception is pending. SDM vol. 3, 2.5 and 6.15.
 @inline(__always)
@@ -62,8 +62,8 @@ func x87Other(_ op: Op, _ top: UInt32) -> UInt32 {
   (top &+ UInt32(op.pointee.instruction.modrm)) & 7
 }
 
-/// Executes the instruction with the whole state in the host's unit. The exceptions are masked while one is
-/// pending, which only IGNNE# allows.
+/// Executes the instruction with the whole state in the host's unit. The exceptions are masked
+/// while one is pending, which only IGNNE# allows.
 private func x87RunWhole(_ fpu: FPU, _ op: Op, _ operand: inout X87Value, _ flags: UInt32) -> UInt32
 {
   let pending = fpu.hasPendingError
@@ -92,11 +92,12 @@ func x87Whole(_ cpu: CPU, _ op: Op, _ low: UInt64 = 0, _ high: UInt16 = 0) -> UI
   return cpu.pointee.stop
 }
 
-/// The general case of the stores: `write` gets what the instruction stored, if it did; the state changes when
-/// that has not faulted.
+/// The general case of the stores: `write` gets what the instruction stored, if it did; otherwise `probe` raises the
+/// fault that storing would have raised. The state changes when neither has faulted.
 @inline(never)
 func x87WholeStore(
-  _ cpu: CPU, _ op: Op, _ write: (X87Value) throws(Fault) -> Void
+  _ cpu: CPU, _ op: Op, probe: () throws(Fault) -> Void,
+  _ write: (X87Value) throws(Fault) -> Void
 ) throws(Fault) -> UInt32 {
   var operand = X87Value(significand: 0, signExponent: 0)
   var state = cpu.fpu.pointee
@@ -104,8 +105,9 @@ func x87WholeStore(
   let old = state.status
   _ = withUnsafeMutablePointer(to: &state) { x87RunWhole($0, op, &operand, 0) }
   let raised = state.status & ~old & ~state.control
-  // Unmasked invalid operation, overflow and underflow leave the destination alone; inexact does not.
-  if raised & 0x19 == 0 { try write(operand) }
+  // Unmasked invalid operation, overflow and underflow leave the destination alone; inexact does
+  // not.
+  if raised & 0x19 == 0 { try write(operand) } else { try probe() }
   cpu.fpu.pointee = state
   x87AssertFERR(cpu)
   return cpu.pointee.stop

@@ -75,15 +75,16 @@ private func test(_ cpu: CPU, _ op: Op, _ compute: (FPU, UInt32) -> Void) -> UIn
 }
 
 extension CPU {
-  /// Loads CF, PF and ZF of a floating-point comparison and clears OF, SF and AF. CF implies ZF or its
-  /// absence as the four outcomes have them: greater 0, less CF, equal ZF, unordered all three.
+  /// Loads CF, PF and ZF of a floating-point comparison and clears OF, SF and AF. CF implies ZF or
+  /// its absence as the four outcomes have them: greater 0, less CF, equal ZF, unordered all three.
   @inline(__always)
   func setComparisonFlags(_ bits: UInt32) {
     let zero = bits >> 6 & 1
     let carry = bits & 1
     let parity = bits >> 2 & 1
     pointee.flagResult = Int64(zero ^ 1)
-    // A result of 0 has even parity and 1 has odd parity: PF must be flipped where it differs from ZF.
+    // A result of 0 has even parity and 1 has odd parity: PF must be flipped where it differs from
+    // ZF.
     pointee.flagCarries = carry &* 0xC000_0000 | (zero ^ parity) &<< 8
   }
 }

@@ -2,8 +2,8 @@ import CPU
 import ISA
 import Memory
 
-// Control of the unit: words, tags, stack pointer. SDM vol. 1, 8.3.11. Those that change words leave FIP and
-// FOP alone; those of the register stack, and FNOP, set them, as processors do.
+// Control of the unit: words, tags, stack pointer. SDM vol. 1, 8.3.11. Those that change words
+// leave FIP and FOP alone; those of the register stack, and FNOP, set them, as processors do.
 
 /// A non-waiting instruction that touches no memory.
 @inline(__always)

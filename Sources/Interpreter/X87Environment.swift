@@ -2,8 +2,8 @@ import CPU
 import ISA
 import Memory
 
-// FNSTENV, FLDENV, FNSAVE, FRSTOR. SDM vol. 1, 8.1.10: seven fields of 2 or 4 bytes, whose last four depend on
-// the mode; FNSAVE adds the eight registers in stack order.
+// FNSTENV, FLDENV, FNSAVE, FRSTOR. SDM vol. 1, 8.1.10: seven fields of 2 or 4 bytes, whose last
+// four depend on the mode; FNSAVE adds the eight registers in stack order.
 
 /// The seven fields, independent of their width.
 private struct Environment {
@@ -118,12 +118,15 @@ private func load(_ cpu: CPU, _ e: Environment, wide: Bool) {
 }
 
 extension CPU {
-  /// Checks the pages of an image of at most 4 KiB; `unit` is the alignment that #AC asks for. As on the
-  /// processors that we compare with, a fault at the end comes before one at the start.
+  /// Checks the pages of an image of at most 4 KiB; `unit` is the alignment that #AC asks for. As
+  /// on the processors that we compare with, a fault at the end comes before one at the start.
   func probeImage(_ linear: UInt32, _ size: UInt32, unit: Int = 1, write: Bool) throws(Fault) {
     let user = pointee.cpl == 3
     let last = linear &+ size &- 1
-    if write {
+    if write && size == 10 {  // One value: its significand, then its sign and exponent.
+      try probeWrite(linear, 8, user: user)
+      try probeWrite(linear &+ 8, 2, user: user)
+    } else if write {
       try probeWrite(last, 1, user: user)
       try probeWrite(linear, unit, user: user)
     } else {

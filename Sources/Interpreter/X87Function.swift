@@ -35,6 +35,31 @@ private func withSecond(
   }
 }
 
+/// FPREM and FPREM1. Where there is no remainder C0 and C3 keep their values, which only the whole state tells.
+@inline(__always)
+private func remainder(
+  _ cpu: CPU, _ op: Op, _ compute: (FPU, UInt32, UInt32) -> Void
+) -> UInt32 {
+  execute(cpu) { () throws(Fault) in
+    try x87Check(cpu)
+    x87Note(cpu, op)
+    let fpu = cpu.fpu
+    let top = fpu.top
+    let second = (top &+ 1) & 7
+    guard fpu.isReady(top, second), isFinite(x87Value(fpu, top)),
+      isFinite(x87Value(fpu, second)), x87Value(fpu, second).significand != 0
+    else { return x87Whole(cpu, op) }
+    compute(fpu, top, second)
+    return 0
+  }
+}
+
+/// Neither infinity nor NaN nor an unsupported encoding.
+private func isFinite(_ value: X87Value) -> Bool {
+  let exponent = value.signExponent & 0x7FFF
+  return exponent == 0 || (exponent != 0x7FFF && value.significand >> 63 != 0)
+}
+
 /// `ST(1) = f(ST(1), ST(0))`, then pop.
 @inline(__always)
 private func intoSecond(
@@ -82,8 +107,8 @@ enum X87Function {
     case .fsin: return { cpu, op in unary(cpu, op, x87Sine) }
     case .fcos: return { cpu, op in unary(cpu, op, x87Cosine) }
     case .fscale: return { cpu, op in withSecond(cpu, op, x87Scale) }
-    case .fprem: return { cpu, op in withSecond(cpu, op, x87Remainder) }
-    case .fprem1: return { cpu, op in withSecond(cpu, op, x87RemainderIEEE) }
+    case .fprem: return { cpu, op in remainder(cpu, op, x87Remainder) }
+    case .fprem1: return { cpu, op in remainder(cpu, op, x87RemainderIEEE) }
     case .fpatan: return { cpu, op in intoSecond(cpu, op, x87Arctangent) }
     case .fyl2x: return { cpu, op in intoSecond(cpu, op, x87YLog2X) }
     case .fyl2xp1: return { cpu, op in intoSecond(cpu, op, x87YLog2XPlus1) }

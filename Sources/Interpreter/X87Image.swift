@@ -2,9 +2,9 @@ import CPU
 import ISA
 import Memory
 
-/// FXSAVE and FXRSTOR: the 512-byte image of SDM vol. 1, 10.5. As on Intel's processors, and unlike AMD's, the
-/// pointers and FOP are always saved and restored. XMM and MXCSR are left out while CR4.OSFXSR is 0, which the
-/// manual leaves to the implementation.
+/// FXSAVE and FXRSTOR: the 512-byte image of SDM vol. 1, 10.5. As on Intel's processors, and unlike
+/// AMD's, the pointers and FOP are always saved and restored. XMM and MXCSR are left out while
+/// CR4.OSFXSR is 0, which the manual leaves to the implementation.
 enum X87Image {
   /// What MXCSR_MASK reports: every bit of SSE2 with DAZ.
   static let mxcsrMask: UInt32 = 0xFFFF

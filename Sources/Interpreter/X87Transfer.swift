@@ -71,7 +71,11 @@ private func storeMemory<T: FixedWidthInteger & UnsignedInteger>(
     let fpu = cpu.fpu
     let top = fpu.top
     guard fpu.isReady(top) else {
-      let leave = try x87WholeStore(cpu, op) { value throws(Fault) in
+      let probe: () throws(Fault) -> Void = { () throws(Fault) in
+        let linear = try cpu.writeAddress(segment, offset, MemoryLayout<T>.size)
+        try cpu.probeWrite(linear, MemoryLayout<T>.size, user: cpu.pointee.cpl == 3)
+      }
+      let leave = try x87WholeStore(cpu, op, probe: probe) { value throws(Fault) in
         try cpu.write(segment, offset, T(truncatingIfNeeded: value.significand))
       }
       x87Note(cpu, op, operand: offset)
@@ -104,7 +108,10 @@ private func store80(
     let fpu = cpu.fpu
     let top = fpu.top
     guard fpu.isReady(top) else {
-      let leave = try x87WholeStore(cpu, op) { value throws(Fault) in
+      let probe: () throws(Fault) -> Void = { () throws(Fault) in
+        try cpu.probeImage(linear, 10, write: true)
+      }
+      let leave = try x87WholeStore(cpu, op, probe: probe) { value throws(Fault) in
         try cpu.writeLinear(linear, value.significand)
         try cpu.writeLinear(linear &+ 8, value.signExponent)
       }

@@ -173,6 +173,38 @@ import Testing
     #expect(m.peek(UInt32.self) == 0x8000_0000)
   }
 
+  @Test func storeThatStoresNothingStillFaults() throws {
+    let m = try FPUMachine()
+    m.control = 0x37E
+    m.push(1e300)
+    m.cpu.ds.pointee.limit = 0x1FFF
+    m.cpu.ds.updateBounds()
+    let before = m.status
+    #expect(m.onMemory([0xDB], 2) == 13)
+    #expect(m.onMemory([0xDF], 6) == 13)
+    #expect(m.status == before)
+    #expect(m.tags == 0x80)
+  }
+
+  @Test func invalidRemainderKeepsConditionCodes() throws {
+    for modrm in [0xF8, 0xF5] as [UInt8] {
+      let m = try FPUMachine()
+      m.push(0)
+      m.push(3)
+      m.status |= 0x4300
+      m.run(0xD9, modrm)
+      #expect(m.status & 0x473F == 0x4101)
+    }
+  }
+
+  @Test func instructionsOfTheOldCoprocessorsDoNotWait() throws {
+    let m = try FPUMachine()
+    m.control = 0x37B
+    m.status = 0x8084
+    for modrm in [0xE0, 0xE1, 0xE4] as [UInt8] { #expect(m.run(0xDB, modrm) == nil) }
+    #expect(m.run(0xD9, 0xD0) == 16)
+  }
+
   @Test func deviceNotAvailable() throws {
     let m = try FPUMachine()
     m.cpu.pointee.cr0 |= 8  // TS

@@ -1,4 +1,5 @@
-/// The packed integer instructions of MMX (64 bits) and SSE2 (128 bits) and the shuffles of SSE: no flags, no faults.
+/// The packed integer instructions of MMX (64 bits) and SSE2 (128 bits) and the shuffles of SSE: no
+/// flags, no faults.
 #ifndef SWITCHBACK_PACKEDSHIMS_H
 #define SWITCHBACK_PACKEDSHIMS_H
 

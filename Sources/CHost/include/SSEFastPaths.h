@@ -1,7 +1,8 @@
-/// The common case of the SSE shims without touching the host's MXCSR, whose loads and stores cost more than the
-/// arithmetic: the guest's control bits are the default, its inexact flag is set already, no operand is
-/// zero, denormal or special and the result is far enough from underflow and overflow. Then the instruction
-/// raises nothing new. Everything else goes to the exact shims. Part of SSEShims.h.
+/// The common case of the SSE shims without touching the host's MXCSR, whose loads and stores cost
+/// more than the arithmetic: the guest's control bits are the default, its inexact flag is set
+/// already, no operand is zero or denormal and the result is far enough from underflow and
+/// overflow. Then the instruction raises nothing new. Everything else goes to the exact shims. Part
+/// of SSEShims.h.
 #ifndef SWITCHBACK_SSEFASTPATHS_H
 #define SWITCHBACK_SSEFASTPATHS_H
 
@@ -27,7 +28,8 @@ static inline int sseIsOrdinary64(uint64_t a) {
 }
 static inline int sseIsOrdinary32(uint32_t a) { return ((a >> 23 & 0xFF) - 1) < 0xFE || a << 1 == 0; }
 
-/// The conditions above for all elements: the operands' exponents are not zero, the result's is safe.
+/// The conditions above for all elements: the operands' exponents are not zero, the result's is
+/// safe.
 static inline int ssePackedIsSafe(__m128i a, __m128i b, __m128i r, uint32_t exponent, int lanes) {
   const __m128i mask = _mm_set1_epi32((int)exponent);
   const __m128i zero = _mm_setzero_si128();

@@ -1,8 +1,9 @@
 /// SSE and SSE2 floating-point instructions executed by the host under the guest's MXCSR.
 ///
-/// Each returns its result and the host's MXCSR afterwards: bits 5:0 are the flags that this instruction
-/// raised. When it raised an unmasked exception, SIGFPE's handler (SSE.c) has skipped it and masked all exceptions, so
-/// that bits 12:7 differ from the guest's; the result is meaningless then.
+/// Each returns its result and the host's MXCSR afterwards: bits 5:0 are the flags that this
+/// instruction raised. When it raised an unmasked exception, SIGFPE's handler (SSE.c) has skipped
+/// it and masked all exceptions, so that bits 12:7 differ from the guest's; the result is
+/// meaningless then.
 #ifndef SWITCHBACK_SSESHIMS_H
 #define SWITCHBACK_SSESHIMS_H
 

@@ -1,12 +1,12 @@
 /// x87 instructions executed by the host's x87 unit on values that live in `FPUState`.
 ///
-/// Every function needs its source registers to be non-empty and works as if all exceptions were masked;
-/// precision and rounding come from the guest's control word. The host's x87 stack is empty and its
-/// control word is the default before and after. Register numbers are physical (R0...R7).
+/// Every function needs its source registers to be non-empty and works as if all exceptions were
+/// masked; precision and rounding come from the guest's control word. The host's x87 stack is empty
+/// and its control word is the default before and after. Register numbers are physical (R0...R7).
 ///
 /// The host's exception flags are not cleared after each instruction (FNCLEX costs more than the
-/// arithmetic). They are allowed to stay set as long as they are a subset of the guest's sticky flags:
-/// an FPUState is *attached* to the host thread while that holds.
+/// arithmetic). They are allowed to stay set as long as they are a subset of the guest's sticky
+/// flags: an FPUState is *attached* to the host thread while that holds.
 #ifndef SWITCHBACK_X87SHIMS_H
 #define SWITCHBACK_X87SHIMS_H
 
@@ -38,10 +38,10 @@ extern _Thread_local X87HostOwner x87HostOwner __attribute__((tls_model("initial
 /// Clears the host's exception flags and notes that they belong to `f` from now on.
 void x87Attach(FPUState *_Nonnull f);
 
-/// Executes the one x87 instruction `opcode` (0xD8...0xDF) `modrm` with the whole state of `f` in the host's
-/// unit, exceptions unmasked as the guest wants. `operand` stands for a memory operand of up to 10 bytes.
-/// `flags` are the guest's arithmetic flags for FCMOVcc; returns them afterwards (FCOMI).
-/// Needs the exception summary in `f->status` to be clear.
+/// Executes the one x87 instruction `opcode` (0xD8...0xDF) `modrm` with the whole state of `f` in
+/// the host's unit, exceptions unmasked as the guest wants. `operand` stands for a memory operand
+/// of up to 10 bytes. `flags` are the guest's arithmetic flags for FCMOVcc; returns them afterwards
+/// (FCOMI). Needs the exception summary in `f->status` to be clear.
 uint32_t x87ExecuteWhole(
     FPUState *_Nonnull f, uint32_t opcode, uint32_t modrm, X87Value *_Nonnull operand,
     uint32_t flags);
@@ -282,8 +282,8 @@ X87_CONSTANT(x87LnOf2, "fldln2")
 X87_CONSTANT(x87Zero, "fldz")
 
 // MARK: Stores. The caller writes the value to memory, which may fault, and then merges the status with
-// `x87Merge(f, stored.status, X87_C1)`. If it does fault the host's flags may exceed the guest's, so
-// `hostBinding` must be cleared: `x87StoreFailed`.
+// `x87Merge(f, stored.status, X87_C1)`. If it does fault the host's flags may exceed the guest's,
+// so `hostBinding` must be cleared: `x87StoreFailed`.
 #define X87_STORE(NAME, TYPE, INSTRUCTION)                                                         \
   static inline X87Stored NAME(FPUState *_Nonnull f, uint32_t n) {                                 \
     TYPE value;                                                                                    \
