@@ -11,6 +11,7 @@ extension ROM {
     ROM(name: "exceptions", base64: exceptionsImage),
     ROM(name: "gates", base64: gatesImage),
     ROM(name: "interrupts", base64: interruptsImage),
+    ROM(name: "mutation", base64: mutationImage),
     ROM(name: "paging", base64: pagingImage),
     ROM(name: "realmode", base64: realmodeImage),
     ROM(name: "segmentation", base64: segmentationImage),
