@@ -98,7 +98,8 @@ extension CPU {
     // Visible parts first; a fault below finds the hidden ones invalid.
     for i in 0..<6 as Range<UInt8> { setSegment(i, .null(state.selectors[Int(i)])) }
     pointee.ldtr = .null(state.ldt)
-    setCPL(isVirtual8086 ? 3 : UInt8(state.selectors[1] & 3))
+    // Level 3 until CS and SS are valid, so that a fault below finds a stack in the new TSS.
+    setCPL(3)
     selectTLB()
     if state.trap {
       pointee.debugTriggered |= DR6.taskSwitch
@@ -122,8 +123,8 @@ extension CPU {
   }
 
   private func loadTaskSegments(_ state: TaskState) throws(Fault) {
-    let level = pointee.cpl
-    // The stack first: a fault of CS is delivered on it. SDM vol. 3, table 7-1.
+    let selector = state.selectors[1]
+    let level = UInt8(selector & 3)
     let stackSelector = state.selectors[2]
     let stackFault = Fault.invalidTSS(selectorCode(stackSelector))
     let stack = try stackDescriptor(
@@ -131,7 +132,6 @@ extension CPU {
     try markAccessed(stack)
     setSegment(SegmentNumber.ss, stack.loaded(selector: stackSelector))
 
-    let selector = state.selectors[1]
     let fault = Fault.invalidTSS(selectorCode(selector))
     if isNull(selector) { throw fault }
     let code = try descriptor(selector, else: fault)

@@ -77,6 +77,9 @@ import Testing
     (UInt32(0x4C), UInt16(3), Fault.invalidTSS(0)),
     (0x4C, Selector.data3, .invalidTSS(Selector.data3 & ~3)),
     (0x4C, Selector.code0 | 3, .invalidTSS(Selector.code0)),
+    // SS is checked first, for the level in CS, and the fault arrives on the stack of the new TSS.
+    (0x4C, 0, .invalidTSS(Selector.data3 & ~3)),
+    (0x4C, Selector.code0, .invalidTSS(Selector.data3 & ~3)),
     (0x50, Selector.data0, .invalidTSS(Selector.data0)),
     (0x54, Selector.data0, .invalidTSS(Selector.data0)),
     (0x54, Selector.executeOnly, .invalidTSS(Selector.executeOnly)),
