@@ -2,7 +2,7 @@ import CPU
 import ISA
 import Memory
 
-// MUL, IMUL, DIV, IDIV. The flags that the manual leaves undefined stay as they are, as on AMD processors.
+// MUL, IMUL, DIV, IDIV. Flags that the manual leaves undefined stay as they are, as on AMD processors.
 
 extension CPU {
   /// The double-width accumulator in two halves: AH:AL, DX:AX or EDX:EAX.
@@ -59,8 +59,8 @@ func signedMultiplyHandler(for i: Instruction) -> Handler {
     }
   }
   switch (i.width, i.form, OperandKind(rawValue: i.operands.2.kind) == OperandKind.none) {
-  case (.doubleword, .registerRegister, true): return { signedMultiplyRR($0, $1) }
-  case (.doubleword, .registerRegister, false): return { signedMultiplyRRI($0, $1) }
+  case (.doubleword, .registerRegister, true): return signedMultiply32RR
+  case (.doubleword, .registerRegister, false): return signedMultiply32RRI
   case (.doubleword, _, _): return { signedMultiply($0, $1, UInt32.self) }
   default: return { signedMultiply($0, $1, UInt16.self) }
   }
@@ -168,4 +168,16 @@ private func signedDivide<T: GuestInteger>(_ cpu: CPU, _ op: Op, _: T.Type) -> U
     cpu.setDoubleAccumulator(high: T(truncatingIfNeeded: remainder), low: low)
     return cpu.pointee.stop
   }
+}
+
+// MARK: Frequent handlers. A named function's code is in its C entry, a closure's a jump away.
+
+@inline(__always)
+private func signedMultiply32RR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  signedMultiplyRR(cpu, op)
+}
+
+@inline(__always)
+private func signedMultiply32RRI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  signedMultiplyRRI(cpu, op)
 }

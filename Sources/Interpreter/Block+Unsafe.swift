@@ -17,8 +17,8 @@ struct Block {
   var cycles: UInt32
   /// Of all but the last: a deadline not before this cannot fall inside the block.
   var cyclesBeforeLast: UInt32
-  /// The two blocks that ran after this one last, to find them again without a look-up: linear address and
-  /// block. They count only while the key is that of the processor.
+  /// Two blocks that ran after this one, to find them again without a look-up: linear address and block.
+  /// They count only while the key is that of the processor.
   var successorKey: UInt64 = 0
   var firstSuccessor = Successor()
   var secondSuccessor = Successor()
@@ -118,7 +118,8 @@ final class BlockCache: CodeObserver {
   private let pages: UnsafeMutablePointer<CodePage>
   private static let pageCount = 1 << 20
   private var markedPages: [UInt32] = []
-  /// As many reported writes cost as much as decoding a page's code again: it has become data, or holds both.
+  /// As many reported writes cost as much as decoding a page's code again: it has become data, or
+  /// holds both.
   private static let writesUntilDropped: UInt32 = 64
 
   /// Blocks built, blocks dropped because their bytes changed, and times the whole cache was emptied.

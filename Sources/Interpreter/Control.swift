@@ -62,22 +62,22 @@ private func anyRelativeTarget(_ cpu: CPU, _ op: Op) -> UInt32 {
 private func jumpConditionHandler(for i: Instruction) -> Handler {
   guard i.operandSize == 4 else { return { jumpCondition16($0, $1) } }
   return switch i.condition & 15 {
-  case 0: { jumpCondition($0, $1, $0.overflowFlag) }
-  case 1: { jumpCondition($0, $1, !$0.overflowFlag) }
-  case 2: { jumpCondition($0, $1, $0.carryFlag) }
-  case 3: { jumpCondition($0, $1, !$0.carryFlag) }
-  case 4: { jumpCondition($0, $1, $0.zeroFlag) }
-  case 5: { jumpCondition($0, $1, !$0.zeroFlag) }
-  case 6: { jumpCondition($0, $1, $0.isBelowOrEqual) }
-  case 7: { jumpCondition($0, $1, !$0.isBelowOrEqual) }
-  case 8: { jumpCondition($0, $1, $0.signFlag) }
-  case 9: { jumpCondition($0, $1, !$0.signFlag) }
-  case 10: { jumpCondition($0, $1, $0.parityFlag) }
-  case 11: { jumpCondition($0, $1, !$0.parityFlag) }
-  case 12: { jumpCondition($0, $1, $0.isLess) }
-  case 13: { jumpCondition($0, $1, !$0.isLess) }
-  case 14: { jumpCondition($0, $1, $0.isLessOrEqual) }
-  default: { jumpCondition($0, $1, !$0.isLessOrEqual) }
+  case 0: jumpIfO
+  case 1: jumpIfNO
+  case 2: jumpIfB
+  case 3: jumpIfAE
+  case 4: jumpIfE
+  case 5: jumpIfNE
+  case 6: jumpIfBE
+  case 7: jumpIfA
+  case 8: jumpIfS
+  case 9: jumpIfNS
+  case 10: jumpIfP
+  case 11: jumpIfNP
+  case 12: jumpIfL
+  case 13: jumpIfGE
+  case 14: jumpIfLE
+  default: jumpIfG
   }
 }
 
@@ -94,7 +94,7 @@ private func jumpCondition16(_ cpu: CPU, _ op: Op) -> UInt32 {
 /// SDM vol. 2 "JMP", near forms.
 private func jumpHandler(for i: Instruction) -> Handler {
   switch (OperandKind(rawValue: i.operands.0.kind), i.operandSize) {
-  case (.relative, 4): { branch($0, to: relativeTarget($0, $1)) }
+  case (.relative, 4): jump32Relative
   case (.relative, _): { branch($0, to: anyRelativeTarget($0, $1)) }
   case (.general, 4): { branch($0, to: $0[gpr: $1.pointee.register0]) }
   case (_, 4): { jumpIndirect($0, $1, UInt32.self) }
@@ -137,7 +137,7 @@ private func loop(_ cpu: CPU, _ op: Op, _ condition: Bool) -> UInt32 {
 /// SDM vol. 2 "CALL", near forms.
 private func callHandler(for i: Instruction) -> Handler {
   switch (OperandKind(rawValue: i.operands.0.kind), i.operandSize) {
-  case (.relative, 4): { callRelative($0, $1) }
+  case (.relative, 4): call32Relative
   case (.general, 4): { call($0, $1, to: $0[gpr: $1.pointee.register0], UInt32.self) }
   case (.relative, _): { call($0, $1, to: anyRelativeTarget($0, $1), UInt16.self) }
   case (_, 4): { callIndirect($0, $1, UInt32.self) }
@@ -274,4 +274,96 @@ private func bound<T: GuestInteger>(_ cpu: CPU, _ op: Op, _: T.Type) -> UInt32 {
     }
     return cpu.pointee.stop
   }
+}
+
+// MARK: Frequent handlers. A named function's code is in its C entry, a closure's a jump away.
+
+@inline(__always)
+private func jumpIfO(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.overflowFlag)
+}
+
+@inline(__always)
+private func jumpIfNO(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.overflowFlag)
+}
+
+@inline(__always)
+private func jumpIfB(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.carryFlag)
+}
+
+@inline(__always)
+private func jumpIfAE(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.carryFlag)
+}
+
+@inline(__always)
+private func jumpIfE(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.zeroFlag)
+}
+
+@inline(__always)
+private func jumpIfNE(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.zeroFlag)
+}
+
+@inline(__always)
+private func jumpIfBE(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.isBelowOrEqual)
+}
+
+@inline(__always)
+private func jumpIfA(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.isBelowOrEqual)
+}
+
+@inline(__always)
+private func jumpIfS(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.signFlag)
+}
+
+@inline(__always)
+private func jumpIfNS(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.signFlag)
+}
+
+@inline(__always)
+private func jumpIfP(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.parityFlag)
+}
+
+@inline(__always)
+private func jumpIfNP(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.parityFlag)
+}
+
+@inline(__always)
+private func jumpIfL(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.isLess)
+}
+
+@inline(__always)
+private func jumpIfGE(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.isLess)
+}
+
+@inline(__always)
+private func jumpIfLE(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, cpu.isLessOrEqual)
+}
+
+@inline(__always)
+private func jumpIfG(_ cpu: CPU, _ op: Op) -> UInt32 {
+  jumpCondition(cpu, op, !cpu.isLessOrEqual)
+}
+
+@inline(__always)
+private func call32Relative(_ cpu: CPU, _ op: Op) -> UInt32 {
+  callRelative(cpu, op)
+}
+
+@inline(__always)
+private func jump32Relative(_ cpu: CPU, _ op: Op) -> UInt32 {
+  branch(cpu, to: relativeTarget(cpu, op))
 }

@@ -52,19 +52,19 @@ private func moveHandler(for i: Instruction) -> Handler {
   switch (i.width, i.form) {
   case (.doubleword, .registerRegister): { moveRR($0, $1, UInt32.self) }
   case (.doubleword, .registerImmediate): { moveRI($0, $1, UInt32.self) }
-  case (.doubleword, .registerBase): { moveRM($0, $1, UInt32.self, Base.self) }
-  case (.doubleword, .registerIndexed): { moveRM($0, $1, UInt32.self, Indexed.self) }
-  case (.doubleword, .baseRegister): { moveMR($0, $1, UInt32.self, Base.self) }
-  case (.doubleword, .indexedRegister): { moveMR($0, $1, UInt32.self, Indexed.self) }
-  case (.doubleword, .baseImmediate): { moveMI($0, $1, UInt32.self, Base.self) }
+  case (.doubleword, .registerBase): move32RBase
+  case (.doubleword, .registerIndexed): move32RIndexed
+  case (.doubleword, .baseRegister): move32BaseR
+  case (.doubleword, .indexedRegister): move32IndexedR
+  case (.doubleword, .baseImmediate): move32BaseI
   case (.doubleword, .indexedImmediate): { moveMI($0, $1, UInt32.self, Indexed.self) }
   case (.doubleword, .other): { move($0, $1, UInt32.self) }
   case (.byte, .registerRegister): { moveRR($0, $1, UInt8.self) }
   case (.byte, .registerImmediate): { moveRI($0, $1, UInt8.self) }
-  case (.byte, .registerBase): { moveRM($0, $1, UInt8.self, Base.self) }
-  case (.byte, .registerIndexed): { moveRM($0, $1, UInt8.self, Indexed.self) }
-  case (.byte, .baseRegister): { moveMR($0, $1, UInt8.self, Base.self) }
-  case (.byte, .indexedRegister): { moveMR($0, $1, UInt8.self, Indexed.self) }
+  case (.byte, .registerBase): move8RBase
+  case (.byte, .registerIndexed): move8RIndexed
+  case (.byte, .baseRegister): move8BaseR
+  case (.byte, .indexedRegister): move8IndexedR
   case (.byte, .baseImmediate): { moveMI($0, $1, UInt8.self, Base.self) }
   case (.byte, .indexedImmediate): { moveMI($0, $1, UInt8.self, Indexed.self) }
   case (.byte, .other): { move($0, $1, UInt8.self) }
@@ -159,11 +159,11 @@ private func extendHandler(for i: Instruction, signed: Bool) -> Handler {
   case (.doubleword, 2, .registerRegister, true):
     { extendRR($0, $1, SignExtension.self, UInt16.self) }
   case (.doubleword, 1, .registerBase, false):
-    { extendRM($0, $1, ZeroExtension.self, UInt8.self, Base.self) }
+    zeroExtend8Base
   case (.doubleword, 1, .registerIndexed, false):
-    { extendRM($0, $1, ZeroExtension.self, UInt8.self, Indexed.self) }
+    zeroExtend8Indexed
   case (.doubleword, 2, .registerBase, false):
-    { extendRM($0, $1, ZeroExtension.self, UInt16.self, Base.self) }
+    zeroExtend16Base
   case (.doubleword, 2, .registerIndexed, false):
     { extendRM($0, $1, ZeroExtension.self, UInt16.self, Indexed.self) }
   case (.doubleword, 1, .registerBase, true):
@@ -220,7 +220,7 @@ private func extendRM<E: Extension, S: GuestInteger, A: AddressForm>(
 private func loadAddressHandler(for i: Instruction) -> Handler {
   switch (i.width, i.form) {
   case (.doubleword, .registerBase): { loadAddress($0, $1, UInt32.self, Base.self) }
-  case (.doubleword, .registerIndexed): { loadAddress($0, $1, UInt32.self, Indexed.self) }
+  case (.doubleword, .registerIndexed): loadAddress32Indexed
   case (.doubleword, _): { loadAddress($0, $1, UInt32.self, AnyAddress.self) }
   default: { loadAddress($0, $1, UInt16.self, AnyAddress.self) }
   }
@@ -272,4 +272,71 @@ private func translateByte(_ cpu: CPU, _ op: Op) -> UInt32 {
     cpu[gpr8: 0] = try cpu.read(op.pointee.segment, address & mask)
     return cpu.pointee.stop
   }
+}
+
+// MARK: Frequent handlers. A named function's code is in its C entry, a closure's a jump away.
+
+@inline(__always)
+private func move32RBase(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveRM(cpu, op, UInt32.self, Base.self)
+}
+
+@inline(__always)
+private func move32RIndexed(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveRM(cpu, op, UInt32.self, Indexed.self)
+}
+
+@inline(__always)
+private func move32BaseR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveMR(cpu, op, UInt32.self, Base.self)
+}
+
+@inline(__always)
+private func move32IndexedR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveMR(cpu, op, UInt32.self, Indexed.self)
+}
+
+@inline(__always)
+private func move32BaseI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveMI(cpu, op, UInt32.self, Base.self)
+}
+
+@inline(__always)
+private func move8RBase(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveRM(cpu, op, UInt8.self, Base.self)
+}
+
+@inline(__always)
+private func move8RIndexed(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveRM(cpu, op, UInt8.self, Indexed.self)
+}
+
+@inline(__always)
+private func move8BaseR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveMR(cpu, op, UInt8.self, Base.self)
+}
+
+@inline(__always)
+private func move8IndexedR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  moveMR(cpu, op, UInt8.self, Indexed.self)
+}
+
+@inline(__always)
+private func zeroExtend8Base(_ cpu: CPU, _ op: Op) -> UInt32 {
+  extendRM(cpu, op, ZeroExtension.self, UInt8.self, Base.self)
+}
+
+@inline(__always)
+private func zeroExtend8Indexed(_ cpu: CPU, _ op: Op) -> UInt32 {
+  extendRM(cpu, op, ZeroExtension.self, UInt8.self, Indexed.self)
+}
+
+@inline(__always)
+private func zeroExtend16Base(_ cpu: CPU, _ op: Op) -> UInt32 {
+  extendRM(cpu, op, ZeroExtension.self, UInt16.self, Base.self)
+}
+
+@inline(__always)
+private func loadAddress32Indexed(_ cpu: CPU, _ op: Op) -> UInt32 {
+  loadAddress(cpu, op, UInt32.self, Indexed.self)
 }

@@ -8,11 +8,11 @@ import Memory
 /// operand is the old one.
 func pushHandler(for i: Instruction) -> Handler {
   switch (i.width, OperandKind(rawValue: i.operands.0.kind)) {
-  case (.doubleword, .general): { pushR($0, $1, UInt32.self) }
-  case (.doubleword, .immediate): { pushI($0, $1, UInt32.self) }
+  case (.doubleword, .general): push32R
+  case (.doubleword, .immediate): push32I
   case (.doubleword, _):
     switch (i.addressSize, i.index) {
-    case (4, 8): { pushM($0, $1, UInt32.self, Base.self) }
+    case (4, 8): push32Base
     case (4, _): { pushM($0, $1, UInt32.self, Indexed.self) }
     default: { push($0, $1, UInt32.self) }
     }
@@ -55,7 +55,7 @@ private func pushM<T: GuestInteger, A: AddressForm>(_ cpu: CPU, _ op: Op, _: T.T
 /// memory operand is the new one.
 func popHandler(for i: Instruction) -> Handler {
   switch (i.width, i.operands.0.isGeneral) {
-  case (.doubleword, true): { popR($0, $1, UInt32.self) }
+  case (.doubleword, true): pop32R
   case (.doubleword, false): { pop($0, $1, UInt32.self) }
   case (_, true): { popR($0, $1, UInt16.self) }
   case (_, false): { pop($0, $1, UInt16.self) }
@@ -131,4 +131,26 @@ func popAll<T: GuestInteger>(_ cpu: CPU, _: T.Type) -> UInt32 {
     cpu.setStackPointer(cpu.esp &+ 8 &* size)
     return cpu.pointee.stop
   }
+}
+
+// MARK: Frequent handlers. A named function's code is in its C entry, a closure's a jump away.
+
+@inline(__always)
+private func push32R(_ cpu: CPU, _ op: Op) -> UInt32 {
+  pushR(cpu, op, UInt32.self)
+}
+
+@inline(__always)
+private func push32I(_ cpu: CPU, _ op: Op) -> UInt32 {
+  pushI(cpu, op, UInt32.self)
+}
+
+@inline(__always)
+private func push32Base(_ cpu: CPU, _ op: Op) -> UInt32 {
+  pushM(cpu, op, UInt32.self, Base.self)
+}
+
+@inline(__always)
+private func pop32R(_ cpu: CPU, _ op: Op) -> UInt32 {
+  popR(cpu, op, UInt32.self)
 }

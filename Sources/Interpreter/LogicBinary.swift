@@ -15,9 +15,9 @@ enum And: BinaryOperation {
 
   static func handler(for i: Instruction) -> Handler {
     switch (i.width, i.form) {
-    case (.doubleword, .registerRegister): { binaryRR($0, $1, And.self, UInt32.self) }
-    case (.doubleword, .registerImmediate): { binaryRI($0, $1, And.self, UInt32.self) }
-    case (.doubleword, .registerBase): { binaryRM($0, $1, And.self, UInt32.self, Base.self) }
+    case (.doubleword, .registerRegister): and32RR
+    case (.doubleword, .registerImmediate): and32RI
+    case (.doubleword, .registerBase): and32RBase
     case (.doubleword, .baseRegister): { binaryMR($0, $1, And.self, UInt32.self, Base.self) }
     case (.doubleword, .baseImmediate): { binaryMI($0, $1, And.self, UInt32.self, Base.self) }
     case (.doubleword, .registerIndexed): { binaryRM($0, $1, And.self, UInt32.self, Indexed.self) }
@@ -51,9 +51,9 @@ enum Or: BinaryOperation {
 
   static func handler(for i: Instruction) -> Handler {
     switch (i.width, i.form) {
-    case (.doubleword, .registerRegister): { binaryRR($0, $1, Or.self, UInt32.self) }
-    case (.doubleword, .registerImmediate): { binaryRI($0, $1, Or.self, UInt32.self) }
-    case (.doubleword, .registerBase): { binaryRM($0, $1, Or.self, UInt32.self, Base.self) }
+    case (.doubleword, .registerRegister): or32RR
+    case (.doubleword, .registerImmediate): or32RI
+    case (.doubleword, .registerBase): or32RBase
     case (.doubleword, .baseRegister): { binaryMR($0, $1, Or.self, UInt32.self, Base.self) }
     case (.doubleword, .baseImmediate): { binaryMI($0, $1, Or.self, UInt32.self, Base.self) }
     case (.doubleword, .registerIndexed): { binaryRM($0, $1, Or.self, UInt32.self, Indexed.self) }
@@ -87,10 +87,10 @@ enum ExclusiveOr: BinaryOperation {
 
   static func handler(for i: Instruction) -> Handler {
     switch (i.width, i.form) {
-    case (.doubleword, .registerRegister): { binaryRR($0, $1, ExclusiveOr.self, UInt32.self) }
-    case (.doubleword, .registerImmediate): { binaryRI($0, $1, ExclusiveOr.self, UInt32.self) }
+    case (.doubleword, .registerRegister): exclusiveOr32RR
+    case (.doubleword, .registerImmediate): exclusiveOr32RI
     case (.doubleword, .registerBase):
-      { binaryRM($0, $1, ExclusiveOr.self, UInt32.self, Base.self) }
+      exclusiveOr32RBase
     case (.doubleword, .baseRegister):
       { binaryMR($0, $1, ExclusiveOr.self, UInt32.self, Base.self) }
     case (.doubleword, .baseImmediate):
@@ -124,8 +124,8 @@ enum Test: BinaryOperation {
 
   static func handler(for i: Instruction) -> Handler {
     switch (i.width, i.form) {
-    case (.doubleword, .registerRegister): { binaryRR($0, $1, Test.self, UInt32.self) }
-    case (.doubleword, .registerImmediate): { binaryRI($0, $1, Test.self, UInt32.self) }
+    case (.doubleword, .registerRegister): test32RR
+    case (.doubleword, .registerImmediate): test32RI
     case (.doubleword, .registerBase): { binaryRM($0, $1, Test.self, UInt32.self, Base.self) }
     case (.doubleword, .baseRegister): { binaryMR($0, $1, Test.self, UInt32.self, Base.self) }
     case (.doubleword, .baseImmediate): { binaryMI($0, $1, Test.self, UInt32.self, Base.self) }
@@ -133,11 +133,11 @@ enum Test: BinaryOperation {
     case (.doubleword, .indexedRegister): { binaryMR($0, $1, Test.self, UInt32.self, Indexed.self) }
     case (.doubleword, .indexedImmediate):
       { binaryMI($0, $1, Test.self, UInt32.self, Indexed.self) }
-    case (.byte, .registerRegister): { binaryRR($0, $1, Test.self, UInt8.self) }
-    case (.byte, .registerImmediate): { binaryRI($0, $1, Test.self, UInt8.self) }
+    case (.byte, .registerRegister): test8RR
+    case (.byte, .registerImmediate): test8RI
     case (.byte, .registerBase): { binaryRM($0, $1, Test.self, UInt8.self, Base.self) }
     case (.byte, .baseRegister): { binaryMR($0, $1, Test.self, UInt8.self, Base.self) }
-    case (.byte, .baseImmediate): { binaryMI($0, $1, Test.self, UInt8.self, Base.self) }
+    case (.byte, .baseImmediate): test8BaseI
     case (.byte, .registerIndexed): { binaryRM($0, $1, Test.self, UInt8.self, Indexed.self) }
     case (.byte, .indexedRegister): { binaryMR($0, $1, Test.self, UInt8.self, Indexed.self) }
     case (.byte, .indexedImmediate): { binaryMI($0, $1, Test.self, UInt8.self, Indexed.self) }
@@ -151,4 +151,76 @@ enum Test: BinaryOperation {
     case (.doubleword, _): { binary($0, $1, Test.self, UInt32.self) }
     }
   }
+}
+
+// MARK: Frequent handlers. A named function's code is in its C entry, a closure's a jump away.
+
+@inline(__always)
+private func and32RR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRR(cpu, op, And.self, UInt32.self)
+}
+
+@inline(__always)
+private func and32RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRI(cpu, op, And.self, UInt32.self)
+}
+
+@inline(__always)
+private func and32RBase(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRM(cpu, op, And.self, UInt32.self, Base.self)
+}
+
+@inline(__always)
+private func or32RR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRR(cpu, op, Or.self, UInt32.self)
+}
+
+@inline(__always)
+private func or32RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRI(cpu, op, Or.self, UInt32.self)
+}
+
+@inline(__always)
+private func or32RBase(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRM(cpu, op, Or.self, UInt32.self, Base.self)
+}
+
+@inline(__always)
+private func exclusiveOr32RR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRR(cpu, op, ExclusiveOr.self, UInt32.self)
+}
+
+@inline(__always)
+private func exclusiveOr32RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRI(cpu, op, ExclusiveOr.self, UInt32.self)
+}
+
+@inline(__always)
+private func exclusiveOr32RBase(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRM(cpu, op, ExclusiveOr.self, UInt32.self, Base.self)
+}
+
+@inline(__always)
+private func test32RR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRR(cpu, op, Test.self, UInt32.self)
+}
+
+@inline(__always)
+private func test32RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRI(cpu, op, Test.self, UInt32.self)
+}
+
+@inline(__always)
+private func test8RR(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRR(cpu, op, Test.self, UInt8.self)
+}
+
+@inline(__always)
+private func test8RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryRI(cpu, op, Test.self, UInt8.self)
+}
+
+@inline(__always)
+private func test8BaseI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  binaryMI(cpu, op, Test.self, UInt8.self, Base.self)
 }

@@ -93,7 +93,7 @@ enum ShiftLeft: ShiftOperation {
     switch i.width {
     case .doubleword:
       i.isConstantShift
-        ? { shiftRI($0, $1, ShiftLeft.self, UInt32.self) }
+        ? shiftLeft32RI
         : i.isVariableShift
           ? { shiftRC($0, $1, ShiftLeft.self, UInt32.self) }
           : { shift($0, $1, ShiftLeft.self, UInt32.self) }
@@ -120,7 +120,7 @@ enum ShiftRight: ShiftOperation {
     switch i.width {
     case .doubleword:
       i.isConstantShift
-        ? { shiftRI($0, $1, ShiftRight.self, UInt32.self) }
+        ? shiftRight32RI
         : i.isVariableShift
           ? { shiftRC($0, $1, ShiftRight.self, UInt32.self) }
           : { shift($0, $1, ShiftRight.self, UInt32.self) }
@@ -148,7 +148,7 @@ enum ShiftArithmeticRight: ShiftOperation {
     switch i.width {
     case .doubleword:
       i.isConstantShift
-        ? { shiftRI($0, $1, ShiftArithmeticRight.self, UInt32.self) }
+        ? shiftArithmeticRight32RI
         : i.isVariableShift
           ? { shiftRC($0, $1, ShiftArithmeticRight.self, UInt32.self) }
           : { shift($0, $1, ShiftArithmeticRight.self, UInt32.self) }
@@ -169,4 +169,21 @@ extension CPU {
     pointee.flagResult = Self.signExtended(result)
     pointee.flagCarries = (carry ? 0x8000_0000 : 0) | (carryIn ? 0x4000_0000 : 0) | 8
   }
+}
+
+// MARK: Frequent handlers. A named function's code is in its C entry, a closure's a jump away.
+
+@inline(__always)
+private func shiftLeft32RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  shiftRI(cpu, op, ShiftLeft.self, UInt32.self)
+}
+
+@inline(__always)
+private func shiftRight32RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  shiftRI(cpu, op, ShiftRight.self, UInt32.self)
+}
+
+@inline(__always)
+private func shiftArithmeticRight32RI(_ cpu: CPU, _ op: Op) -> UInt32 {
+  shiftRI(cpu, op, ShiftArithmeticRight.self, UInt32.self)
 }

@@ -51,7 +51,7 @@ enum Increment: UnaryOperation {
 
   static func handler(for i: Instruction) -> Handler {
     switch (i.width, i.operands.0.isGeneral) {
-    case (.doubleword, true): { unaryR($0, $1, Increment.self, UInt32.self) }
+    case (.doubleword, true): increment32R
     case (.doubleword, false):
       i.addressSize == 4
         ? { unaryM($0, $1, Increment.self, UInt32.self, Indexed.self) }
@@ -74,7 +74,7 @@ enum Decrement: UnaryOperation {
 
   static func handler(for i: Instruction) -> Handler {
     switch (i.width, i.operands.0.isGeneral) {
-    case (.doubleword, true): { unaryR($0, $1, Decrement.self, UInt32.self) }
+    case (.doubleword, true): decrement32R
     case (.doubleword, false):
       i.addressSize == 4
         ? { unaryM($0, $1, Decrement.self, UInt32.self, Indexed.self) }
@@ -113,4 +113,16 @@ enum Not: UnaryOperation {
     case (.byte, _): { unary($0, $1, Not.self, UInt8.self) }
     }
   }
+}
+
+// MARK: Frequent handlers. A named function's code is in its C entry, a closure's a jump away.
+
+@inline(__always)
+private func increment32R(_ cpu: CPU, _ op: Op) -> UInt32 {
+  unaryR(cpu, op, Increment.self, UInt32.self)
+}
+
+@inline(__always)
+private func decrement32R(_ cpu: CPU, _ op: Op) -> UInt32 {
+  unaryR(cpu, op, Decrement.self, UInt32.self)
 }
