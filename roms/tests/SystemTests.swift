@@ -4,6 +4,7 @@ extension ROM {
   /// The system tests of processor and chipset: each prints a line per check on port E9h and COM1 and ends with a
   /// write of 0 (all passed) or 1 to the debug-exit port F4h.
   public static let systemTests = [
+    ROM(name: "code16", base64: code16Image),
     ROM(name: "debug", base64: debugImage),
     ROM(name: "delivery", base64: deliveryImage),
     ROM(name: "descriptors", base64: descriptorsImage),
