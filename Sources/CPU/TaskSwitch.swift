@@ -98,7 +98,7 @@ extension CPU {
     // Visible parts first; a fault below finds the hidden ones invalid.
     for i in 0..<6 as Range<UInt8> { setSegment(i, .null(state.selectors[Int(i)])) }
     pointee.ldtr = .null(state.ldt)
-    // Level 3 until CS and SS are valid, so that a fault below finds a stack in the new TSS.
+    // Level 3 until SS is valid, so that a fault below finds a stack in the new TSS.
     setCPL(3)
     selectTLB()
     if state.trap {
@@ -131,6 +131,8 @@ extension CPU {
       stackSelector, level: level, nullFault: stackFault, fault: stackFault)
     try markAccessed(stack)
     setSegment(SegmentNumber.ss, stack.loaded(selector: stackSelector))
+    // From here on there is a stack for a fault.
+    setCPL(level)
 
     let fault = Fault.invalidTSS(selectorCode(selector))
     if isNull(selector) { throw fault }
