@@ -38,8 +38,14 @@ extension Machine {
         register("CR0", state.cr0), register("CR2", state.cr2), register("CR3", state.cr3),
         register("CR4", state.cr4), "EFER=\(hexadecimal(UInt32(truncatingIfNeeded: state.efer)))",
       ].joined(separator: " "))
-    if let bytes = codeBytes(count: 16) {
-      lines.append("code " + bytes.map { hexadecimal($0) }.joined(separator: " "))
+    lines.append("at   " + nextInstruction())
+    let blocks = engine.history.addresses
+    if !blocks.isEmpty {
+      lines.append("last blocks, by linear address, the latest last:")
+      for start in stride(from: 0, to: blocks.count, by: 8) {
+        let row = blocks[start..<min(start + 8, blocks.count)]
+        lines.append("  " + row.map { hexadecimal($0) }.joined(separator: " "))
+      }
     }
     let deliveries = tracer.lastDeliveries
     if !deliveries.isEmpty { lines.append("last exceptions and interrupts, the latest last:") }
@@ -62,7 +68,10 @@ extension Machine {
 
   /// The first instruction of `bytes`.
   private func listing(_ bytes: [UInt8]) -> String {
-    bytes.map { hexadecimal($0) }.joined(separator: " ")
+    let cpu = processor.cpu
+    return Listing(
+      bytes, address: cpu.pointee.eip, codeSize: cpu.pointee.codeSize, count: 1
+    ).lines.first?.formatted ?? ""
   }
 
   private func segmentLine(_ name: String, _ segment: SegmentRegister) -> String {

@@ -42,6 +42,12 @@ final class Tracer {
         line("\(cpu.pointee.cycles) \(name)\(code) at \(hexadecimal(eip))")
       }
     }
+    if kinds.contains(.blocks) {
+      let name = machine.engine.name
+      machine.engine.traceBlock = { [unowned self] address in
+        line("\(cpu.pointee.cycles) block \(hexadecimal(address)) \(name)")
+      }
+    }
     guard kinds.contains(.io) else { return }
     machine.ports.trace = { [unowned self] isWrite, port, width, value, name in
       let digits = hexadecimal(value, digits: width.rawValue * 2)
