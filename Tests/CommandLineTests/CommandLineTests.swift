@@ -3,7 +3,7 @@ import Host
 import Testing
 
 /// Runs the built program as a user would.
-struct Program {
+struct Program: CustomTestStringConvertible {
   /// The executable lies beside the tests.
   static let path =
     HostFile.directory(of: HostFile.absolutePath("/proc/self/exe") ?? "") + "/switchback"
@@ -19,6 +19,9 @@ struct Program {
   /// The exit status; nil after death by a signal.
   var status: Int32? {
     result.status & 0x7F == 0 ? Int32((result.status >> 8) & 0xFF) : nil
+  }
+  var testDescription: String {
+    "status \(status.map(String.init) ?? "none"), \(error.prefix(600))"
   }
   var output: String { String(decoding: result.standardOutput, as: UTF8.self) }
   var error: String { String(decoding: result.standardError, as: UTF8.self) }
@@ -293,7 +296,7 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     let run = try Program([
       "run", "--rom", rom, "--time-limit", "20", "--cycle-limit", "20000000", "--serial", "none",
     ])
-    let status = try #require(run.status, "killed by a signal: \(run.error)")
+    let status = try #require(run.status, "killed by a signal")
     #expect(Self.endings.contains(status))
   }
 
@@ -317,7 +320,7 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
       "run", "--kernel", path, "--time-limit", "20", "--cycle-limit", "20000000",
       "--serial", "none",
     ])
-    let status = try #require(run.status, "killed by a signal: \(run.error)")
+    let status = try #require(run.status, "killed by a signal")
     #expect(seed % 2 == 0 ? Self.endings.contains(status) : status == 65)
   }
 }
