@@ -289,18 +289,18 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
 
   private static let endings: Set<Int32> = [0, 70, 71, 124]
 
-  @Test(arguments: 1...40 as ClosedRange<UInt64>)
+  @Test(arguments: 1...24 as ClosedRange<UInt64>)
   func romsOfRandomBytes(seed: UInt64) throws {
     let scratch = try Scratch()
     let rom = try scratch.file("random.rom", random(0x10000, seed: seed))
     let run = try Program([
-      "run", "--rom", rom, "--time-limit", "20", "--cycle-limit", "20000000", "--serial", "none",
+      "run", "--rom", rom, "--time-limit", "20", "--cycle-limit", "2000000", "--serial", "none",
     ])
     let status = try #require(run.status, "killed by a signal")
     #expect(Self.endings.contains(status))
   }
 
-  @Test(arguments: 1...20 as ClosedRange<UInt64>)
+  @Test(arguments: 1...12 as ClosedRange<UInt64>)
   func kernelsOfRandomBytes(seed: UInt64) throws {
     let scratch = try Scratch()
     var kernel = random(20_000, seed: seed)
@@ -317,7 +317,7 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     }
     let path = try scratch.file("random.kernel", kernel)
     let run = try Program([
-      "run", "--kernel", path, "--time-limit", "20", "--cycle-limit", "20000000",
+      "run", "--kernel", path, "--time-limit", "20", "--cycle-limit", "2000000",
       "--serial", "none",
     ])
     let status = try #require(run.status, "killed by a signal")
