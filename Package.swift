@@ -75,7 +75,7 @@ let package = Package(
       name: "FloatingPointTests",
       dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "CPUTests", dependencies: ["Bus", "Memory", "CPU", "Interpreter"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["switchback", "Host"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["switchback", "Host", "Machine"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(name: "MachineTests", dependencies: ["Machine", "Host"]),
     .testTarget(

@@ -314,4 +314,10 @@ public final class Machine {
 extension Machine {
   /// Sends the trace to a file instead of standard error.
   public func traceTo(path: String) throws(HostError) { tracer.output = try HostOutput(path: path) }
+
+  /// The picture on the screen as a PNG file.
+  public func screenshot() -> [UInt8] {
+    let frame = pc.screen
+    return PNG.encode(width: frame.width, height: frame.height, pixels: frame.pixels)
+  }
 }

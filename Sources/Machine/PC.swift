@@ -210,6 +210,13 @@ final class PC {
     return screenCache?.text ?? []
   }
 
+  /// The picture on the screen.
+  var screen: VideoFrame {
+    var frame = VideoFrame()
+    vga.render(into: &frame)
+    return frame
+  }
+
   /// Interrupts acknowledged, by device name.
   var interruptCounts: [String: UInt64] {
     var result: [String: UInt64] = [:]

@@ -135,8 +135,12 @@ enum Files {
   }
 
   static func write(_ text: String, to path: String, option: String) throws(InputError) {
+    try write(Array(text.utf8), to: path, option: option)
+  }
+
+  static func write(_ bytes: [UInt8], to path: String, option: String) throws(InputError) {
     do throws(HostError) {
-      try HostFile.write(Array(text.utf8), to: path)
+      try HostFile.write(bytes, to: path)
     } catch { throw InputError(.cannotCreate, "\(option): \(error)") }
   }
 }

@@ -71,6 +71,10 @@ struct Run: ParsableCommand {
   var type: [ScriptStep] = []
 
   @Option(
+    help: ArgumentHelp("Write the last picture of the screen as PNG.", valueName: "path"))
+  var screenshot: String?
+
+  @Option(
     help: ArgumentHelp("End with status 124 after this many seconds.", valueName: "sec"),
     transform: Arguments.seconds)
   var timeLimit: Double?
@@ -90,7 +94,9 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let image = try machine.bootImage()
-    for (path, option) in [(statsPath, "--stats"), (traceFile, "--trace-file")] {
+    for (path, option) in [
+      (statsPath, "--stats"), (screenshot, "--screenshot"), (traceFile, "--trace-file"),
+    ] {
       if let path { try Files.checkWritable(path, option: option) }
     }
     for (destination, option) in [(serial, "--serial"), (debugcon, "--debugcon")] {
@@ -130,6 +136,7 @@ struct Run: ParsableCommand {
         try Files.write(text, to: statsPath, option: "--stats")
       }
     }
+    if let screenshot { try Files.write(pc.screenshot(), to: screenshot, option: "--screenshot") }
     throw ExitCode(ending.status)
   }
 
