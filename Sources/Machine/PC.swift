@@ -107,6 +107,8 @@ final class PC {
     let serial1 = UART16550A(queue: events, interrupt: line(IRQ.serial1))
     serial1.output = signals.serialOutput
     serial1.holdsInputUntilWanted = true
+    // Kernels wait for every character of their console: at 9600 baud a boot would take a minute.
+    serial1.transmitsInstantly = true
     let debugConsole = DebugConsole()
     debugConsole.output = signals.debugOutput
     let post = POSTCode()
