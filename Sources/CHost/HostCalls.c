@@ -40,7 +40,14 @@ static void handle(int number, void (*handler)(int), int flags) {
 void switchback_catch_signals(void) {
   // Without SA_RESTART: a wait for input or time ends at once.
   static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) handle(numbers[i], remember, 0);
+  sigset_t unblocked;
+  sigemptyset(&unblocked);
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    handle(numbers[i], remember, 0);
+    sigaddset(&unblocked, numbers[i]);
+  }
+  // Whoever started the process may have blocked them.
+  sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
 }
 
 int switchback_caught_signal(void) { return caught_signal; }

@@ -133,6 +133,7 @@ extension CPU {
         next = late
       } catch {
         next = error
+        processor.traceFailedDelivery?(event.vector, event.errorCode, event.returnEIP)
       }
       let nested = InterruptEvent(withExternalBit(next, event), returnEIP: pointee.eip)
       if ExceptionClass(event).escalates(with: ExceptionClass(nested)) {

@@ -17,6 +17,9 @@ public final class Processor {
   /// Told about every delivered exception and interrupt when not nil: (vector, error code, EIP).
   public var traceInterrupt: ((UInt8, UInt16?, UInt32) -> Void)?
 
+  /// Told the same about those whose delivery met a fault: the chain that leads to a triple fault.
+  public var traceFailedDelivery: ((UInt8, UInt16?, UInt32) -> Void)?
+
   /// MTRR and PAT.
   var memoryTypes = MemoryTypeRegisters()
 

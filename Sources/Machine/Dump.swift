@@ -53,7 +53,8 @@ extension Machine {
       let code = delivery.errorCode.map { " error \(hexadecimal($0))" } ?? ""
       lines.append(
         "  \(exceptionName(delivery.vector))\(code) at \(hexadecimal(delivery.eip)) "
-          + "after \(delivery.instructions) instructions")
+          + "after \(delivery.instructions) instructions"
+          + (delivery.failed ? ", could not be delivered" : ""))
     }
     return lines.joined(separator: "\n") + "\n"
   }

@@ -15,6 +15,8 @@ final class Tracer {
     var errorCode: UInt16?
     var eip: UInt32
     var instructions: UInt64
+    /// Its delivery met another fault.
+    var failed = false
   }
 
   private var ring: [Delivery] = []
@@ -41,6 +43,14 @@ final class Tracer {
         let name = isFault ? "fault \(exceptionName(vector))" : "irq vector \(hexadecimal(vector))"
         line("\(cpu.pointee.cycles) \(name)\(code) at \(hexadecimal(eip))")
       }
+    }
+    machine.processor.traceFailedDelivery = { [unowned self] vector, errorCode, eip in
+      record(
+        Delivery(
+          vector: vector, errorCode: errorCode, eip: eip,
+          instructions: cpu.pointee.instructions, failed: true))
+      guard showsFaults else { return }
+      line("\(cpu.pointee.cycles) undelivered \(exceptionName(vector)) at \(hexadecimal(eip))")
     }
     if kinds.contains(.blocks) {
       let name = machine.engine.name

@@ -222,6 +222,8 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     #expect(run.status == 70)
     #expect(run.error.contains("triple fault"))
     #expect(run.error.contains("EAX=12345678"))
+    // The chain: no gate for INT3, none for its #GP, none for the double fault.
+    #expect(run.error.contains("#GP"))
     #expect(run.error.contains("#DF"))
   }
 

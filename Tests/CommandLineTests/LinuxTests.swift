@@ -68,7 +68,7 @@ struct LinuxTests {
         initScript: Guests.setUp + "exec setsid cttyhack sh </dev/ttyS0 >/dev/ttyS0 2>&1\n"))
     let run = try Program([
       "run", "--kernel", "\(Guests.directory)/\(kernel)", "--initrd", disk,
-      "--append", "console=ttyS0", "--time-limit", "600",
+      "--append", "console=ttyS0 cryptomgr.notests", "--time-limit", "600",
       "--until", "/ # ", "--type", "uname -a\\n",
       "--until", "GNU/Linux", "--until", "/ # ", "--type", "poweroff -f\\n",
     ])
@@ -100,7 +100,7 @@ struct LinuxTests {
     let packedDigest = try Guests.sha256(try scratch.file("data.gz", packed.standardOutput))
     let run = try Program([
       "run", "--kernel", "\(Guests.directory)/\(kernel)", "--initrd", disk, "--memory", "256M",
-      "--append", "console=ttyS0 quiet", "--time-limit", "900",
+      "--append", "console=ttyS0 quiet cryptomgr.notests", "--time-limit", "900",
     ])
     #expect(run.status == 0, "\(run.output.suffix(2000))")
     #expect(run.output.contains("\(digest)  /data"))
@@ -118,7 +118,8 @@ struct LinuxTests {
     func report(_ name: String) throws -> [String: Any] {
       let path = "\(scratch.path)/\(name).json"
       let run = try Program([
-        "run", "--kernel", Guests.kernel, "--initrd", disk, "--append", "console=ttyS0",
+        "run", "--kernel", Guests.kernel, "--initrd", disk, "--append",
+        "console=ttyS0 cryptomgr.notests",
         "--stats", path, "--time-limit", "600",
       ])
       #expect(run.status == 0)

@@ -176,7 +176,7 @@ public struct Comparison: Sendable {
   private func runInGuest(engine: String, disk: [UInt8], expected: Outcome) throws -> EngineResult {
     let image = try KernelLoader.load(
       kernel: kernel, name: kernelName, initrd: disk, initrdName: "initrd",
-      commandLine: "console=ttyS0 quiet panic=1 rdinit=/init nokaslr",
+      commandLine: "console=ttyS0 quiet panic=1 rdinit=/init nokaslr cryptomgr.notests",
       configuration: configuration)
     var configuration = configuration
     configuration.endsOnReset = true

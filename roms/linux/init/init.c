@@ -143,7 +143,6 @@ void init_main(void) {
   mount("/proc", "proc");
   mount("/sys", "sysfs");
   mount("/dev", "devtmpfs");
-  mount("/tmp", "tmpfs");
   if (call(SYS_iopl, 3, 0, 0, 0, 0) < 0) stop();
   send('R', "", 0);
 
