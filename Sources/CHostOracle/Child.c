@@ -38,8 +38,10 @@ static long call(long number, long a, long b, long c, long d) {
   return result;
 }
 
-// The case leaves AC, NT and ID as it likes: they are cleared before any C code runs, and again before
-// rt_sigreturn, which keeps NT and ID.
+/// NT and ID, which rt_sigreturn keeps as they are, for the next case.
+__attribute__((used)) static uint64_t stickyFlags = 2;
+
+// The case leaves AC, NT and ID as it likes: they are cleared before any C code runs.
 void oracleHandlerEntry(int, siginfo_t *, void *);
 __asm__(
     ".text\n"
@@ -53,7 +55,7 @@ __asm__(
     "  subq $8, %rsp\n"
     "  call oracleHandler\n"
     "  addq $16, %rsp\n"
-    "  pushq $2\n"
+    "  pushq stickyFlags(%rip)\n"
     "  popfq\n"
     "  movl $15, %eax\n"  // rt_sigreturn
     "  syscall\n"
@@ -105,6 +107,7 @@ static void loadCase(ucontext_t *context) {
   for (int i = 0; i < 8; i++) registers[registerOrder[i]] = from->gpr[i];
   registers[REG_RIP] = from->eip;
   registers[REG_EFL] = from->eflags;
+  stickyFlags = 2 | (from->eflags & (1 << 14 | 1 << 21));
   registers[REG_CSGSFS] =
       (greg_t)((uint64_t)from->selectors[1] | (uint64_t)from->selectors[2] << 48);
   uint8_t *image = fxsaveImage(context);
@@ -137,6 +140,7 @@ __attribute__((used, visibility("hidden"))) void oracleHandler(int signal, sigin
     // Two ticks in one case: it runs away.
     if (!running || lastTickCase != shared->current) {
       lastTickCase = shared->current;
+      stickyFlags = (uint64_t)context->uc_mcontext.gregs[REG_EFL] & (1 << 14 | 1 << 21);
       return;
     }
     signal = ORACLE_TIMED_OUT;

@@ -12,6 +12,7 @@ public enum HostDifferences {
     case .sgdt, .sidt, .smsw, .sldt, .str: "the host's kernel emulates it under UMIP"
     case .sysenter, .sysexit: "the host does not have it in compatibility mode"
     case .rsm: "system management"
+    case .icebp: "the host's hypervisor reports the wrong EIP"
     default: nil
     }
   }
@@ -46,11 +47,103 @@ public enum HostDifferences {
       case .bswap where i.operandSize == 2: return "undefined result"
       case .jmpFar, .callFar, .retFar, .iret:
         if host.registers[selector: 1] == 0x33 { return "64-bit code" }
+      case .nop where i.tableRow.encoding.opcode == 0x0D && !i.hasMemoryOperand:
+        return "AMD's PREFETCHW has no register form"
       default: break
       }
     }
+    if host.vector != 3, let i = faulting(item, host)?.instruction {
+      switch i.kind {
+      case .maskmovq, .maskmovdqu:
+        return "whether masked-out bytes fault depends on the implementation"
+      case .cvtpi2ps where i.hasMemoryOperand && host.registers[fxsave: 2, as: UInt16.self] & 0x80 != 0:
+        return "AMD's CVTPI2PS from memory does not look for x87 exceptions first"
+      case .iret where host.registers.eflags & 1 << 14 != 0:
+        return "the host does not switch tasks"
+      case .popa: return "which registers a faulting POPA has loaded depends on the implementation"
+      default: break
+      }
+    }
+    if storesStalePointers(item) { return "AMD records the address of control instructions" }
     // AMD's misaligned SSE mode, which Intel's processors do not have.
     if host.registers[fxsave: 24, as: UInt32.self] & 1 << 17 != 0 { return "MXCSR.MM" }
     return nil
+  }
+
+  /// Whether an x87 instruction that records no address on Intel's processors precedes one that stores it.
+  private static func storesStalePointers(_ item: OracleCase) -> Bool {
+    let kinds = item.steps.map(\.instruction.kind)
+    let control: Set<Operation> = [.ffree, .ffreep, .fincstp, .fdecstp, .fnop]
+    guard let first = kinds.firstIndex(where: control.contains) else { return false }
+    return kinds[first...].contains { [.fnsave, .fnstenv, .fxsave].contains($0) }
+  }
+
+  /// Whether an undefined opcode or an alignment check may or may not strike.
+  static func endMayDiffer(
+    _ item: OracleCase, host: OracleOutcome, ours: OracleOutcome
+  ) -> Bool {
+    guard let i = faulting(item, host)?.instruction else { return false }
+    switch i.kind {
+    // AMD's have no ModRM byte to fetch.
+    case .ud0, .ud1: return [host.vector, ours.vector] == [6, 14]
+    // "#AC may or may not be generated." SDM vol. 2, "MOVDQU".
+    case .movdqu, .movups, .movupd: return host.vector == 17
+    default: return false
+    }
+  }
+
+  /// The instruction at which the host's case ended.
+  private static func faulting(_ item: OracleCase, _ host: OracleOutcome) -> OracleCase.Step? {
+    let start = UInt32(ORACLE_CODE) &- item.codeBase &+ item.codeOffset
+    let offset = Int(host.registers.eip &- start)
+    // After a jump it may lie inside another one.
+    guard offset < item.bytes.count,
+      case .instruction(let instruction) = Decoder.decode(
+        Array(item.bytes[offset...]), codeSize: item.codeSize)
+    else { return nil }
+    return OracleCase.Step(offset: offset, instruction: instruction)
+  }
+
+  /// Whether the host may have entered MMX state or not. AMD's CVTPI2PS does not when its operand is in
+  /// memory, and its conversions do even when they raise #XM.
+  static func x87MayDiffer(_ item: OracleCase, host: OracleOutcome) -> Bool {
+    item.steps.contains {
+      switch $0.instruction.kind {
+      case .cvtpi2ps: $0.instruction.hasMemoryOperand || host.vector == 19
+      case .cvtpi2pd, .cvtps2pi, .cvttps2pi, .cvtpd2pi, .cvttpd2pi: host.vector == 19
+      default: false
+      }
+    }
+  }
+
+  /// Whether both processors may rightly report different faults for the same instruction: of several
+  /// faulting accesses any may be reported first, and an access that crosses 4 GiB in a flat segment may or
+  /// may not violate the limit. SDM vol. 3, 5.3 and 6.9.
+  static func faultMayDiffer(
+    _ item: OracleCase, host: OracleOutcome, ours: OracleOutcome
+  ) -> Bool {
+    let faults: Set<UInt32> = [10, 11, 12, 13, 14, 17]
+    guard faults.contains(host.vector), faults.contains(ours.vector),
+      host.registers.eip == ours.registers.eip, let i = faulting(item, host)?.instruction
+    else { return false }
+    let vectors = [host.vector, ours.vector]
+    if vectors.contains(17) { return true }
+    // Misaligned and beyond the limit of SS.
+    if vectors.contains(12), vectors.contains(13),
+      i.attributes.contains(.sse) || i.kind == .fxsave || i.kind == .fxrstor
+    {
+      return true
+    }
+    if host.vector != ours.vector, host.faultAddress > 0xFFFF_FFE0 || ours.faultAddress > 0xFFFF_FFE0
+    {
+      return true
+    }
+    switch i.kind {
+    case .cmps, .enter: return true
+    case .fnstenv, .fldenv, .fnsave, .frstor, .fxsave, .fxrstor, .fbstp: return vectors == [14, 14]
+    case .retFar: return vectors.contains(14) || vectors.contains(12)
+    case .iret, .callFar, .jmpFar: return vectors.contains(14)
+    default: return false
+    }
   }
 }

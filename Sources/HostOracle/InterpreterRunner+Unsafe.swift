@@ -217,7 +217,7 @@ public final class InterpreterRunner {
     let top = Int(state.status >> 11 & 7)
     withUnsafeMutableBytes(of: &state.registers) {
       for i in 0..<8 {
-        $0.baseAddress!.advanced(by: (top + i & 7) * 16).copyMemory(
+        $0.baseAddress!.advanced(by: ((top + i) & 7) * 16).copyMemory(
           from: image.baseAddress! + 32 + i * 16, byteCount: 10)
       }
     }
@@ -237,7 +237,7 @@ public final class InterpreterRunner {
     withUnsafeBytes(of: &state.registers) {
       for i in 0..<8 {
         (image.baseAddress! + 32 + i * 16).copyMemory(
-          from: $0.baseAddress! + (top + i & 7) * 16, byteCount: 10)
+          from: $0.baseAddress! + ((top + i) & 7) * 16, byteCount: 10)
       }
     }
     withUnsafeBytes(of: &state.xmm) {

@@ -54,7 +54,10 @@ public struct Minimiser {
 
   private func floatingPoint(_ attempt: ((inout OracleCase) -> Void) -> Void) {
     attempt { CaseText.clearFloatingPoint(&$0.registers) }
-    attempt { $0.registers[fxsave: 0, as: UInt16.self] = 0x37F }
+    attempt {
+      $0.registers[fxsave: 0, as: UInt16.self] = 0x37F
+      $0.registers[fxsave: 2, as: UInt16.self] &= ~0x8080
+    }
     attempt { $0.registers[fxsave: 2, as: UInt16.self] = 0 }
     attempt { $0.registers[fxsave: 2, as: UInt16.self] &= 0x3800 }
     attempt { $0.registers[fxsave: 24, as: UInt32.self] = 0x1F80 }

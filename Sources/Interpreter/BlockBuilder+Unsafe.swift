@@ -76,6 +76,9 @@ struct BlockBuilder {
     _ cpu: CPU, _ linear: UInt32, _ physical: UInt32, _ available: Int, _ codeSize: UInt8
   ) throws(Fault) -> UInt32 {
     let next = (linear & 0xFFFF_F000) &+ 0x1000
+    // The limit is checked before the page is looked up.
+    let limit = cpu.cs.pointee.limit
+    if limit != .max, limit &- cpu.pointee.eip < UInt32(available) { throw .generalProtection() }
     let second = try cpu.translateFetch(next)
     var bytes = cpu.memory.readBytes(at: physical, count: available)
     let secondPage = UInt32(truncatingIfNeeded: second)

@@ -75,6 +75,9 @@ enum InputOutputFamily {
       try body(cpu, op)
       return cpu.pointee.stop
     }
+    // Permission is checked even if there is nothing to do.
+    try cpu.checkPort(
+      cpu[gpr16: 2], width: width(i.kind == .ins ? i.operands.0.size : i.operands.1.size))
     while count(cpu, i) != 0 {
       try body(cpu, op)
       add(cpu, i, 1, ~0)

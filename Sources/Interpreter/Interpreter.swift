@@ -231,10 +231,11 @@ public final class Interpreter: Engine {
     cpu.pointee.cycles &+= UInt64(cycles)
   }
 
-  /// After an instruction that ran alone: the single-step trap of TF as it was before the instruction.
+  /// After an instruction that ran alone: the single-step trap of TF as it was before the instruction. There
+  /// is none after a load of SS. SDM vol. 3, 6.8.3.
   private func finishSingle(completed: Bool) {
     single = false
-    if stepping && completed {
+    if stepping && completed && cpu.pointee.shadow != InterruptShadow.stackSegment {
       cpu.pointee.debugTriggered |= 1 << 14  // DR6.BS
       cpu.requestAttention()
     }

@@ -124,7 +124,9 @@ enum SegmentFamily {
       return raised ? (selector & ~3) | wanted : selector
     }
     if i.operands.0.isMemory {
-      try cpu.modifyOperand(op, adjust)
+      // Written only if it changes: a read-only page is no fault otherwise.
+      let adjusted = adjust(try cpu.readOperand(op))
+      if raised { try cpu.writeOperand(op, adjusted) }
     } else {
       cpu[gpr16: i.operands.0.reg] = adjust(cpu[gpr16: i.operands.0.reg])
     }
