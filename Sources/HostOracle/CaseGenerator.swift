@@ -388,7 +388,7 @@ public struct CaseGenerator {
     for step in item.steps {
       if !step.instruction.flagsRead.isDisjoint(with: undefined) { return false }
       undefined.formUnion(HostDifferences.undefinedFlags(step.instruction))
-      undefined.subtract(step.instruction.flagsWritten)
+      undefined.subtract(HostDifferences.definedFlags(step.instruction))
     }
     return true
   }

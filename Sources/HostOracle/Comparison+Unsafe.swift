@@ -32,7 +32,10 @@ public enum Comparison {
     let ordered = !HostDifferences.faultMayDiffer(item, host: host.pointee, ours: ours.pointee)
     if ordered {
       compare("vector", host.pointee.vector, ours.pointee.vector)
-      compare("error code", host.pointee.errorCode, ours.pointee.errorCode)
+      // Our supervisor's pages are present, Linux' lie above 4 GiB.
+      let isOurs = host.pointee.vector == 14 && host.pointee.faultAddress >> 16 == 0xD000
+      let present: UInt32 = isOurs ? 1 : 0
+      compare("error code", host.pointee.errorCode | present, ours.pointee.errorCode | present)
       if host.pointee.vector == 14, ours.pointee.vector == 14 {
         compare("fault address", host.pointee.faultAddress, ours.pointee.faultAddress)
       }
@@ -68,9 +71,8 @@ public enum Comparison {
   private static func belowStack(_ r: OracleRegisters) -> Range<Int> {
     let base = SegmentTable.base(r[selector: 2])
     let esp = base &+ (base == 0 ? r[gpr: 4] : r[gpr: 4] & 0xFFFF)
-    guard esp > UInt32(ORACLE_STACK), esp <= UInt32(ORACLE_STACK) + 0x1000 else { return 0..<0 }
-    let end = 0x3000 + Int(esp - UInt32(ORACLE_STACK))
-    return max(0x3000, end - 512)..<end
+    guard let last = CaseGenerator.imageOffset(esp &- 1) else { return 0..<0 }
+    return max(0, Int(last) - 511)..<Int(last) + 1
   }
 
   /// The EFLAGS bits that are defined when the case ends at `end`: RF depends on how the trap was taken.
@@ -79,7 +81,7 @@ public enum Comparison {
     let start = UInt32(ORACLE_CODE) &- item.codeBase &+ item.codeOffset
     for step in item.steps {
       if start &+ UInt32(step.offset) == end { break }
-      undefined.subtract(step.instruction.flagsWritten)
+      undefined.subtract(HostDifferences.definedFlags(step.instruction))
       undefined.formUnion(HostDifferences.undefinedFlags(step.instruction))
     }
     var mask: UInt32 = ~(1 << 16)

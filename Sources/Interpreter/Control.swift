@@ -121,8 +121,10 @@ private func jumpIfCountZero(_ cpu: CPU, _ op: Op) -> UInt32 {
 private func loop(_ cpu: CPU, _ op: Op, _ condition: Bool) -> UInt32 {
   let isShort = op.pointee.instruction.addressSize == 2
   let count = isShort ? UInt32(cpu[gpr16: 1] &- 1) : cpu.ecx &- 1
-  let target = count != 0 && condition ? anyRelativeTarget(cpu, op) : cpu.nextEIP(op)
-  guard target <= cpu.cs.pointee.limit else { return raise(cpu, .generalProtection()) }
+  let isTaken = count != 0 && condition
+  let target = isTaken ? anyRelativeTarget(cpu, op) : cpu.nextEIP(op)
+  // Going on beyond the limit is the fault of the next instruction.
+  guard !isTaken || target <= cpu.cs.pointee.limit else { return raise(cpu, .generalProtection()) }
   if isShort {
     cpu[gpr16: 1] = UInt16(truncatingIfNeeded: count)
   } else {

@@ -100,6 +100,7 @@ extension CPU {
 
   /// Checks that `size` bytes may be read.
   public func probeRead(_ linear: UInt32, _ size: Int, user: Bool) throws(Fault) {
+    try checkAlignment(linear, size, user)
     let access = AccessKind(user: user)
     _ = try translate(linear, access)
     if linear & 0xFFF > UInt32(0x1000 - size) {
@@ -108,7 +109,9 @@ extension CPU {
   }
 
   private func checkAlignment(_ linear: UInt32, _ size: Int, _ user: Bool) throws(Fault) {
-    if user, pointee.tlb == pointee.slowTLB, linear & UInt32(size &- 1) != 0,
+    // An 80-bit value is aligned at multiples of 8. SDM vol. 3, table 6-7.
+    let alignment = size == 10 ? 8 : size
+    if user, pointee.tlb == pointee.slowTLB, linear & UInt32(alignment &- 1) != 0,
       pointee.cr0 & (1 << 18) != 0, pointee.eflags & (1 << 18) != 0
     {
       throw .alignmentCheck
