@@ -31,12 +31,15 @@ let package = Package(
       name: "Interpreter", dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU"],
       swiftSettings: engineSettings),
     .target(
+      name: "Translator", dependencies: ["CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter"],
+      swiftSettings: engineSettings),
+    .target(
       name: "Devices", dependencies: ["Bus", .product(name: "Logging", package: "swift-log")],
       swiftSettings: engineSettings),
     .target(
       name: "Machine",
       dependencies: [
-        "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Devices", "Statistics",
+        "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Translator", "Devices", "Statistics",
         "Roms", "GuestPrograms",
         .product(name: "Logging", package: "swift-log"),
       ],

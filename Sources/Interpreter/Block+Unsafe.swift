@@ -6,15 +6,15 @@ import Memory
 /// A run of decoded instructions that starts at one physical address in one code size. It ends at a control
 /// transfer or a change of mode, at the end of its page, or when it is full. An instruction that crosses
 /// into another page is a block of its own.
-struct Block {
-  var physical: UInt32
+package struct Block {
+  package var physical: UInt32
   /// Physical page of the bytes beyond the first page; `noPage` when there are none.
-  var secondPage: UInt32
-  var codeSize: UInt32
+  package var secondPage: UInt32
+  package var codeSize: UInt32
   /// In bytes.
-  var length: UInt32
+  package var length: UInt32
   /// Of all its instructions.
-  var cycles: UInt32
+  package var cycles: UInt32
   /// Of all but the last: a deadline not before this cannot fall inside the block.
   var cyclesBeforeLast: UInt32
   /// Two blocks that ran after this one, to find them again without a look-up: linear address and block.
@@ -25,14 +25,18 @@ struct Block {
   /// Other blocks with code in the first and second page.
   var nextInPage: BlockPointer?
   var nextInSecondPage: BlockPointer?
+  /// How often the block was entered since it was decoded; the translator's own.
+  package var entries: UInt32 = 0
+  /// Number of its translation plus one; 0 = none.
+  package var translation: UInt32 = 0
 
-  static let noPage: UInt32 = 1
+  package static let noPage: UInt32 = 1
   /// Bytes from a block to its instructions.
   @inline(__always) static var headerSize: Int { (MemoryLayout<Block>.stride + 63) & ~63 }
   static let maximumInstructions = 64
 }
 
-typealias BlockPointer = UnsafeMutablePointer<Block>
+package typealias BlockPointer = UnsafeMutablePointer<Block>
 
 /// Where a block went.
 struct Successor {
@@ -42,7 +46,7 @@ struct Successor {
 
 extension BlockPointer {
   /// The instructions, followed by a terminating micro-op.
-  @inline(__always) var ops: Op {
+  @inline(__always) package var ops: Op {
     Op((UnsafeRawPointer(self) + Block.headerSize).assumingMemoryBound(to: MicroOp.self))
   }
 
@@ -110,7 +114,7 @@ private struct CodePage {
 }
 
 /// Decoded blocks, found by physical address and code size and dropped when their bytes change.
-final class BlockCache: CodeObserver {
+package final class BlockCache: CodeObserver {
   private let cpu: CPU
   private var arena: BlockArena
   private static let slots = 1 << 15
@@ -126,6 +130,10 @@ final class BlockCache: CodeObserver {
   private(set) var built: UInt64 = 0
   private(set) var invalidated: UInt64 = 0
   private(set) var flushes: UInt64 = 0
+
+  /// Told before a translated block becomes unreachable, and before all do.
+  package var blockDropped: (BlockPointer) -> Void = { _ in }
+  package var allDropped: () -> Void = {}
 
   /// - Parameter capacity: bytes for micro-ops.
   init(cpu: CPU, capacity: Int) {
@@ -199,6 +207,7 @@ final class BlockCache: CodeObserver {
   /// Drops everything.
   func flush() {
     flushes += 1
+    allDropped()
     cpu.pointee.codeGeneration &+= 1
     table.update(repeating: nil, count: Self.slots)
     for page in markedPages {
@@ -232,7 +241,7 @@ final class BlockCache: CodeObserver {
     }
   }
 
-  func codeWritten(physical: UInt32, length: UInt32) {
+  package func codeWritten(physical: UInt32, length: UInt32) {
     let page = physical & ~0xFFF
     let first = (physical & 0xFFF) >> 6
     let last = min(((physical & 0xFFF) + length - 1) >> 6, 63)
@@ -278,6 +287,7 @@ final class BlockCache: CodeObserver {
   /// Makes a block unreachable; its memory comes back with the next flush, so it may be running.
   private func drop(_ block: BlockPointer, from page: UInt32) {
     invalidated += 1
+    if block.pointee.translation != 0 { blockDropped(block) }
     let slot = Self.slot(block.pointee.physical)
     if table[slot] == block { table[slot] = nil }
     let first = block.pointee.physical & ~0xFFF

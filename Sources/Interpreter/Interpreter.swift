@@ -8,10 +8,10 @@ public final class Interpreter: Engine {
 
   private let processor: Processor
   private let cpu: CPU
-  private let cache: BlockCache
+  package let cache: BlockCache
   private var builder: BlockBuilder
   /// The next instruction runs alone: TF, an interrupt shadow or armed code breakpoints.
-  private var single = false
+  package private(set) var single = false
 
   /// Whether decoded blocks are kept. Without, every block is decoded anew: slow, for checking the cache.
   public var keepsBlocks = true {
@@ -78,9 +78,9 @@ public final class Interpreter: Engine {
   /// Up to where cycles and instructions have been added to `CPUState.modes`, and to which they belong.
   private var accountedCycles: UInt64 = 0
   private var accountedInstructions: UInt64 = 0
-  private var accountedUser = false
+  package private(set) var accountedUser = false
 
-  private func startAccounting() {
+  package func startAccounting() {
     accountedCycles = cpu.pointee.cycles
     accountedInstructions = cpu.pointee.instructions
     accountedUser = cpu.pointee.cpl == 3
@@ -88,7 +88,7 @@ public final class Interpreter: Engine {
 
   /// Adds what has been executed since the last time to the privilege level that it ran at.
   @inline(never)
-  private func account() {
+  package func account() {
     let cycles = cpu.pointee.cycles &- accountedCycles
     let instructions = cpu.pointee.instructions &- accountedInstructions
     if accountedUser {
@@ -106,7 +106,7 @@ public final class Interpreter: Engine {
   /// The block at CS:EIP.
   /// - Throws: the fault of fetching it.
   @inline(__always)
-  private func currentBlock() throws(Fault) -> BlockPointer {
+  package func currentBlock() throws(Fault) -> BlockPointer {
     let linear = cpu.cs.pointee.base &+ cpu.pointee.eip
     if let page = cpu.cachedCodePage(linear), keepsBlocks,
       let block = cache.find(page | linear & 0xFFF, codeSize: UInt32(cpu.pointee.codeSize)),
@@ -129,6 +129,11 @@ public final class Interpreter: Engine {
       if second == block.pointee.secondPage { return block }
     }
     return try builder.build(cpu, linear: linear, physical: physical, cache: cache)
+  }
+
+  /// Executes a block, or a part of it, for an engine that runs this one's blocks.
+  package func execute(_ block: BlockPointer) {
+    _ = execute(block, cpu.cs.pointee.base &+ cpu.pointee.eip)
   }
 
   /// Executes a block, or a part of it.
@@ -185,7 +190,7 @@ public final class Interpreter: Engine {
 
   /// Accounts for the instructions of a block up to `op` and moves EIP unless a branch has.
   @inline(never)
-  private func retire(_ op: Op, _ leave: UInt32) {
+  package func retire(_ op: Op, _ leave: UInt32) {
     let o = op.pointee
     var completed = UInt64(o.index)
     cpu.pointee.cycles &+= UInt64(o.cyclesBefore)
@@ -215,7 +220,7 @@ public final class Interpreter: Engine {
 
   // MARK: The boundary between instructions
 
-  private func deliver(_ fault: Fault) {
+  package func deliver(_ fault: Fault) {
     _ = raise(cpu, fault)
     deliverPendingFault()
   }
@@ -245,7 +250,7 @@ public final class Interpreter: Engine {
 
   /// Looks at everything that can happen between two instructions, in the order of SDM vol. 3, table 6-2.
   @inline(never)
-  private func attend() -> Exit? {
+  package func attend() -> Exit? {
     let stop = cpu.pointee.stop
     cpu.pointee.stop = 0
     if stop & UInt32(STOP_SHUTDOWN.rawValue) != 0 { return .shutdown }

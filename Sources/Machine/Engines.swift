@@ -1,12 +1,13 @@
 import CPU
 import Interpreter
+import Translator
 
 /// The engines of this build, by the names of the command line.
 public enum Engines {
   /// Every engine that can be asked for, the default first.
-  public static let available = ["interpreter"]
+  public static let available = ["interpreter", "translator"]
   /// Names that the command line knows and this build does not have.
-  public static let planned = ["adaptive", "translator", "direct"]
+  public static let planned = ["adaptive", "direct"]
 
   /// Checks a name from the command line.
   /// - Throws: `InputError` saying which engines there are.
@@ -23,10 +24,15 @@ public enum Engines {
   /// Builds an engine; the default one for no name.
   static func make(
     _ name: String?, processor: Processor, configuration: MachineConfiguration
-  ) throws(InputError) -> Interpreter {
+  ) throws(InputError) -> any Engine {
     if let name { try check(name) }
-    let engine = Interpreter(processor: processor, timing: configuration.timing)
-    engine.keepsBlocks = configuration.cachesBlocks
-    return engine
+    let interpreter = Interpreter(processor: processor, timing: configuration.timing)
+    interpreter.keepsBlocks = configuration.cachesBlocks
+    guard name == "translator" else { return interpreter }
+    do {
+      return try Translator(processor: processor, interpreter: interpreter)
+    } catch {
+      throw InputError(.unavailable, "--engine: the translator cannot run here: \(error)")
+    }
   }
 }

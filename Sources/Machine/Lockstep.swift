@@ -13,6 +13,7 @@ public struct Lockstep {
     case interpreter
     /// Decodes every block anew.
     case uncached = "interpreter-uncached"
+    case translator
   }
 
   public enum Result: Sendable, Equatable {
@@ -43,7 +44,8 @@ public struct Lockstep {
     configuration.timeLimit = nil
     return try Machine(
       configuration: configuration, image: image,
-      console: Console(serial: .capture, debug: .capture, readsInput: false))
+      console: Console(serial: .capture, debug: .capture, readsInput: false),
+      engine: side == .translator ? "translator" : "interpreter")
   }
 
   private func makePair() throws -> (Machine, Machine) {

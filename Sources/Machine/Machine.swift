@@ -19,7 +19,7 @@ public final class Machine {
   public let ports: PortBus
   public let events: EventQueue
   let pc: PC
-  let engine: Interpreter
+  let engine: any Engine
   private let image: BootImage
 
   /// Why the run has ended; nil while it goes on.

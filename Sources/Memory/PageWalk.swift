@@ -154,6 +154,39 @@ extension CPU {
   /// The physical address that `linear` maps to, read without side effects; nil if not present.
   public func peekTranslate(_ linear: UInt32) -> UInt64? {
     guard pointee.cr0 & 0x8000_0000 != 0 else { return UInt64(linear & pointee.a20Mask) }
+    return peekEntries(linear)?.0
+  }
+}
+
+/// A page as a second set of translations (a linear window, an address space of another process) may map it:
+/// only with the rights that need no change of accessed or dirty bits.
+public struct PageMapping: Equatable, Sendable {
+  public var physicalPage: UInt32
+  public var writable: Bool
+  public var global: Bool
+}
+
+extension CPU {
+  /// What `linear`'s page may be mapped as at a privilege level; nil when it is absent, has not been
+  /// accessed yet or is out of reach. No side effects.
+  public func peekMapping(_ linear: UInt32, user: Bool) -> PageMapping? {
+    guard pointee.cr0 & 0x8000_0000 != 0 else {
+      return PageMapping(
+        physicalPage: linear & 0xFFFF_F000 & pointee.a20Mask, writable: true, global: false)
+    }
+    guard let (physical, leaf, rights) = peekEntries(linear), physical < 1 << 32,
+      leaf & accessedBit != 0, !user || rights & userBit != 0
+    else { return nil }
+    let writeProtect = pointee.cr0 & (1 << 16) != 0
+    let mayWrite = rights & writableBit != 0 || (!user && !writeProtect)
+    return PageMapping(
+      physicalPage: UInt32(truncatingIfNeeded: physical) & 0xFFFF_F000,
+      writable: mayWrite && leaf & dirtyBit != 0,
+      global: pointee.cr4 & (1 << 7) != 0 && leaf & globalBit != 0)
+  }
+
+  /// Physical address, last-level entry and the rights of all levels together.
+  private func peekEntries(_ linear: UInt32) -> (UInt64, UInt64, UInt64)? {
     if pointee.cr4 & (1 << 5) != 0 {
       let pdpte = self[pdpte: Int(linear >> 30)]
       guard pdpte & present != 0 else { return nil }
@@ -161,22 +194,26 @@ extension CPU {
         physical: physicalOf((pdpte & paeAddress) | UInt64(((linear >> 21) & 0x1FF) &* 8)))
       guard pde & present != 0 else { return nil }
       if pde & largeBit != 0 {
-        return physicalOf((pde & 0x0000_000F_FFE0_0000) | UInt64(linear & 0x001F_FFFF))
+        return (
+          physicalOf((pde & 0x0000_000F_FFE0_0000) | UInt64(linear & 0x001F_FFFF)), pde, pde
+        )
       }
       let pte = read64(
         physical: physicalOf((pde & paeAddress) | UInt64(((linear >> 12) & 0x1FF) &* 8)))
-      return pte & present != 0 ? physicalOf((pte & paeAddress) | UInt64(linear & 0xFFF)) : nil
+      guard pte & present != 0 else { return nil }
+      return (physicalOf((pte & paeAddress) | UInt64(linear & 0xFFF)), pte, pde & pte)
     }
     let pde = UInt64(
       read32(
         physical: physicalOf(UInt64(pointee.cr3 & 0xFFFF_F000) | UInt64((linear >> 22) &* 4))))
     guard pde & present != 0 else { return nil }
     if pointee.cr4 & (1 << 4) != 0 && pde & largeBit != 0 {
-      return physicalOf((pde & 0xFFC0_0000) | UInt64(linear & 0x003F_FFFF))
+      return (physicalOf((pde & 0xFFC0_0000) | UInt64(linear & 0x003F_FFFF)), pde, pde)
     }
     let pte = UInt64(
       read32(
         physical: physicalOf((pde & 0xFFFF_F000) | UInt64(((linear >> 12) & 0x3FF) &* 4))))
-    return pte & present != 0 ? physicalOf((pte & 0xFFFF_F000) | UInt64(linear & 0xFFF)) : nil
+    guard pte & present != 0 else { return nil }
+    return (physicalOf((pte & 0xFFFF_F000) | UInt64(linear & 0xFFF)), pte, pde & pte)
   }
 }

@@ -8,6 +8,16 @@ public protocol CodeObserver: AnyObject {
   func codeWritten(physical: UInt32, length: UInt32)
 }
 
+/// Told when translations that someone may have copied lose their validity.
+public protocol TranslationObserver: AnyObject {
+  /// CR3 was loaded or the paging mode changed.
+  func translationsFlushed(includingGlobal: Bool)
+  /// INVLPG.
+  func translationFlushed(page linear: UInt32)
+  /// Writes to a physical page must be seen from now on.
+  func writesRevoked(physicalPage: UInt32)
+}
+
 /// Guest-physical address space below 4 GiB: RAM, ROM, memory-mapped devices and holes. What lies above
 /// 4 GiB or in a hole reads as ones and ignores writes.
 public final class PhysicalMemory {
@@ -28,6 +38,9 @@ public final class PhysicalMemory {
   }
   private var devices: [DeviceRange] = []
   private var observers: [any CodeObserver] = []
+
+  /// Keeps copies of translations, if anyone does.
+  public weak var translationObserver: (any TranslationObserver)?
 
   /// Called after the kind of pages has changed, so that cached translations can be dropped.
   public var mapChanged: () -> Void = {}

@@ -75,6 +75,7 @@ extension CPU {
         }
       }
     }
+    memory.translationObserver?.translationsFlushed(includingGlobal: includingGlobal)
     requestAttention()
   }
 
@@ -85,6 +86,7 @@ extension CPU {
       Self.dropData(tlb, linear)
       tlb.code(linear).pointee.executeTag = 1
     }
+    memory.translationObserver?.translationFlushed(page: linear & 0xFFFF_F000)
     requestAttention()
   }
 
@@ -101,6 +103,7 @@ extension CPU {
         tlb.entry(i << 12).pointee.writeTag = 1
       }
     }
+    memory.translationObserver?.writesRevoked(physicalPage: physical)
   }
 
   /// Records a translation that the page walk has just allowed.
@@ -134,5 +137,12 @@ extension CPU {
     let tlb = pointee.cpl == 3 ? pointee.userTLB : pointee.supervisorTLB
     let entry = tlb.code(linear).pointee
     return entry.executeTag == linear & 0xFFFF_F000 ? entry.physicalPage & 0xFFFF_F000 : nil
+  }
+
+  /// Whether the page that code at `linear` was last fetched from is mapped globally.
+  public func isCodePageGlobal(_ linear: UInt32) -> Bool {
+    let tlb = pointee.cpl == 3 ? pointee.userTLB : pointee.supervisorTLB
+    let entry = tlb.code(linear).pointee
+    return entry.executeTag == linear & 0xFFFF_F000 && entry.physicalPage & 1 != 0
   }
 }

@@ -5,6 +5,7 @@
 #include "Instruction.h"
 #include "FPUState.h"
 #include "CPUState.h"
+#include "TranslatedCode.h"
 #include "HostCalls.h"
 #include "X87Shims.h"
 #include "XMMValue.h"

@@ -105,6 +105,29 @@ typedef struct ModeCounters {
   uint64_t instructions;
 } ModeCounters;
 
+/// What translated code and the monitor tell each other.
+typedef struct TranslatedState {
+  uint64_t hostStack;    ///< Host RSP while translated code runs: guest ESP is in RSP.
+  uint64_t budget;       ///< R15: cycles left << 20 | instructions retired since entry.
+  uint64_t codeBase;     ///< R13: the first byte of the code cache.
+  uint64_t jumpTable;    ///< Code offsets by linear EIP, 4 bytes each; 0 = none.
+  uint64_t cycleEnd;     ///< The clock when the budget has 0 cycles left.
+  uint64_t window;       ///< Host address of linear address 0: the GS base.
+  uint64_t faultPC;      ///< Host address of the instruction that raised a signal.
+  uint64_t faultAddress; ///< Host address that it accessed.
+  uint64_t resume;       ///< Where a call-out goes on.
+  const MicroOp *_Nullable exitOp;  ///< The instruction of a call-out that asked to leave.
+  void *_Nullable link;  ///< The jump that was taken to leave, for chaining.
+  uint32_t exitLeave;    ///< What its handler returned.
+  uint32_t hostFlags;    ///< The arithmetic flags in EFLAGS' layout.
+  uint32_t faultIsWrite;
+  uint32_t faultTrap;    ///< The host's exception vector.
+  uint32_t translation;  ///< The number of the translation that makes a call-out.
+  uint32_t reserved;
+  uint64_t codeStart;    ///< The range in which signals belong to translated code.
+  uint64_t codeEnd;
+} TranslatedState;
+
 typedef struct CPUState {
   // General registers first: emitted code and handlers reach them with an 8-bit displacement.
   uint32_t gpr[8];        ///< EAX ECX EDX EBX ESP EBP ESI EDI.
@@ -148,6 +171,7 @@ typedef struct CPUState {
   void *_Nullable memory;     ///< Unretained `PhysicalMemory` (Swift).
   void *_Nullable processor;  ///< Unretained `Processor` (Swift).
   uint64_t codeGeneration;    ///< Counts what may change the code at a linear address: TLB flushes, writes to code.
+  TranslatedState translated;
 } CPUState;
 
 #endif

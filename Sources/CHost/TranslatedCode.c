@@ -1,0 +1,181 @@
+#define _GNU_SOURCE
+#include "TranslatedCode.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+enum { ARITHMETIC_FLAGS = 0x8D5 };
+
+#define FIELD(name) [name] "i"(offsetof(CPUState, translated.name))
+
+__attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
+  __asm__ volatile(
+      "pushq %%rbx\n pushq %%rbp\n pushq %%r12\n pushq %%r13\n pushq %%r14\n pushq %%r15\n"
+      "subq $8, %%rsp\n"
+      "movq %%rsp, %c[hostStack](%%rdi)\n"
+      "movq %%rdi, %%r14\n"
+      "movq %%rsi, %%r8\n"
+      "movq %c[window](%%r14), %%rax\n"
+      "wrgsbase %%rax\n"
+      "movq %c[codeBase](%%r14), %%r13\n"
+      "movq %c[budget](%%r14), %%r15\n"
+      "movl $63, %%r12d\n"
+      ".globl switchback_reload\n switchback_reload:\n"
+      // SAHF and an addition that overflows as OF says: POPF takes ten times as long.
+      "movl %c[hostFlags](%%r14), %%eax\n"
+      "movl %%eax, %%ecx\n"
+      "shrl $11, %%ecx\n"
+      "andl $1, %%ecx\n"
+      "movb %%al, %%ah\n"
+      "addb $127, %%cl\n"
+      "sahf\n"
+      "movl 0(%%r14), %%eax\n movl 4(%%r14), %%ecx\n movl 8(%%r14), %%edx\n"
+      "movl 12(%%r14), %%ebx\n movl 16(%%r14), %%esp\n movl 20(%%r14), %%ebp\n"
+      "movl 24(%%r14), %%esi\n movl 28(%%r14), %%edi\n"
+      "jmpq *%%r8\n"
+
+      // R8: the exit kind.
+      ".globl switchback_leave\n switchback_leave:\n"
+      "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n"
+      "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n"
+      "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n"
+      "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n"
+      "orl %%ecx, %%eax\n"
+      "movl %%eax, %c[hostFlags](%%r14)\n"
+      "movq %%r15, %c[budget](%%r14)\n"
+      "movq %c[hostStack](%%r14), %%rsp\n"
+      "cld\n"
+      "movq %%r8, %%rax\n"
+      ".globl switchback_unwind\n switchback_unwind:\n"
+      "addq $8, %%rsp\n"
+      "popq %%r15\n popq %%r14\n popq %%r13\n popq %%r12\n popq %%rbp\n popq %%rbx\n"
+      "retq\n"
+
+      ".globl switchback_callout\n switchback_callout:\n"
+      "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n"
+      "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n"
+      "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n"
+      "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n"
+      "orl %%ecx, %%eax\n"
+      "movl %%eax, %c[hostFlags](%%r14)\n"
+      "movq %%r15, %c[budget](%%r14)\n"
+      "movq %%r10, %c[resume](%%r14)\n"
+      "movq %c[hostStack](%%r14), %%rsp\n"
+      "movq %%r14, %%rdi\n movq %%r9, %%rsi\n movl %%r11d, %%edx\n"
+      "callq switchback_call_handler\n"
+      "movq %c[budget](%%r14), %%r15\n"
+      "movq %c[resume](%%r14), %%r8\n"
+      "testl %%eax, %%eax\n"
+      "je switchback_reload\n"
+      "movl $2, %%eax\n"
+      "jmp switchback_unwind\n"
+      :
+      : FIELD(hostStack), FIELD(window), FIELD(codeBase), FIELD(budget), FIELD(hostFlags),
+        FIELD(resume));
+}
+
+/// The lazy flags of the interpreter from the host's, see Flags.swift.
+static void flags_to_lazy(CPUState *cpu) {
+  uint32_t bits = cpu->translated.hostFlags;
+  uint32_t zero = bits >> 6 & 1, carry = bits & 1, overflow = bits >> 11 & 1, parity = bits >> 2 & 1;
+  cpu->flagResult = (int64_t)((uint64_t)(bits >> 7 & 1) << 63 | (zero ^ 1));
+  cpu->flagCarries = carry << 31 | (carry ^ overflow) << 30 | (bits >> 4 & 1) << 3 |
+                     (zero ^ parity) << 8;
+}
+
+static void flags_from_lazy(CPUState *cpu) {
+  uint32_t c = cpu->flagCarries;
+  uint32_t odd = __builtin_parity((cpu->flagResult ^ c >> 8) & 0xFF);
+  cpu->translated.hostFlags = c >> 31 | (odd ^ 1) << 2 | (c >> 3 & 1) << 4 |
+                              (uint32_t)((uint32_t)cpu->flagResult == 0) << 6 |
+                              (uint32_t)(cpu->flagResult < 0) << 7 | ((c ^ c << 1) >> 31) << 11;
+}
+
+void switchback_flags_to_lazy(CPUState *cpu) { flags_to_lazy(cpu); }
+void switchback_flags_from_lazy(CPUState *cpu) { flags_from_lazy(cpu); }
+
+/// Runs the interpreter's handler for one instruction of a block that has been charged `blockCycles`.
+__attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const MicroOp *op,
+                                                       uint32_t blockCycles) {
+  TranslatedState *t = &cpu->translated;
+  uint64_t start = t->cycleEnd - (uint64_t)((int64_t)t->budget >> 20) - blockCycles;
+  cpu->cycles = start;
+  cpu->op = op;
+  flags_to_lazy(cpu);
+  uint32_t leave = op->handler(cpu, op);
+  cpu->op = 0;
+  // Iterations of repeated instructions have added to the clock.
+  t->budget -= (cpu->cycles - start) << 20;
+  if (leave != 0) {
+    t->exitOp = op;
+    t->exitLeave = leave;
+    return leave;
+  }
+  flags_from_lazy(cpu);
+  return 0;
+}
+
+static _Thread_local CPUState *active;
+extern const char switchback_unwind_signal[];
+
+__attribute__((naked, used)) static void unwind_signal(void) {
+  __asm__ volatile(
+      ".globl switchback_unwind_signal\n switchback_unwind_signal:\n"
+      "movl $3, %eax\n"
+      "cld\n"
+      "jmp switchback_unwind\n");
+}
+
+static void on_signal(int number, siginfo_t *info, void *context) {
+  greg_t *r = ((ucontext_t *)context)->uc_mcontext.gregs;
+  CPUState *cpu = active;
+  uint64_t pc = (uint64_t)r[REG_RIP];
+  if (!cpu || pc < cpu->translated.codeStart || pc >= cpu->translated.codeEnd) {
+    // Not ours: let the default action report it.
+    signal(number, SIG_DFL);
+    return;
+  }
+  static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
+  for (int i = 0; i < 8; i++) cpu->gpr[i] = (uint32_t)r[order[i]];
+  TranslatedState *t = &cpu->translated;
+  t->hostFlags = (uint32_t)r[REG_EFL] & ARITHMETIC_FLAGS;
+  t->budget = (uint64_t)r[REG_R15];
+  t->faultPC = pc;
+  t->faultAddress = (uint64_t)info->si_addr;
+  t->faultIsWrite = (r[REG_ERR] & 2) != 0;
+  t->faultTrap = (uint32_t)r[REG_TRAPNO];
+  r[REG_RSP] = (greg_t)t->hostStack;
+  r[REG_RIP] = (greg_t)switchback_unwind_signal;
+  r[REG_EFL] &= ~(greg_t)0x400;
+}
+
+int switchback_install_handlers(CPUState *cpu) {
+  enum { STACK_SIZE = 1 << 16 };
+  static _Thread_local void *stack;
+  if (!stack) {
+    stack = mmap(0, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED) {
+      stack = 0;
+      return errno;
+    }
+    stack_t alternate = {.ss_sp = stack, .ss_size = STACK_SIZE};
+    if (sigaltstack(&alternate, 0)) return errno;
+  }
+  active = cpu;
+  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  sigemptyset(&action.sa_mask);
+  const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE};
+  for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
+    if (sigaction(numbers[i], &action, 0)) return errno;
+  return 0;
+}
+
+int switchback_has_fsgsbase(void) { return (getauxval(AT_HWCAP2) & 2) != 0; }
+
+const void *switchback_leave_address(void) { return switchback_leave; }
+const void *switchback_callout_address(void) { return switchback_callout; }

@@ -1,0 +1,37 @@
+/// Entering and leaving translated code, and the signals that it raises.
+#ifndef SWITCHBACK_TRANSLATEDCODE_H
+#define SWITCHBACK_TRANSLATEDCODE_H
+
+#include "CPUState.h"
+
+/// Why translated code was left; the result of `switchback_enter`.
+enum TranslatedExit {
+  TRANSLATED_LOOKUP = 0,   ///< `eip` has no translation known to the jump that led there (`link`, if not null).
+  TRANSLATED_BUDGET = 1,   ///< The block at `eip` could pass the deadline; nothing of it has run.
+  TRANSLATED_LEAVE = 2,    ///< A call-out's handler returned `exitLeave` for `exitOp`.
+  TRANSLATED_SIGNAL = 3,   ///< The instruction at `faultPC` raised a signal; nothing of it has happened.
+};
+
+/// Runs translated code at `code` until it leaves. General registers and arithmetic flags are loaded from and
+/// stored to the state.
+uint64_t switchback_enter(CPUState *_Nonnull cpu, uint64_t code);
+
+/// Addresses that emitted code jumps to. R8 holds an exit kind for the first, R9 the micro-op, R10 the address
+/// to go on at and R11 the block's cycles for the second.
+extern const char switchback_leave[];
+extern const char switchback_callout[];
+const void *_Nonnull switchback_leave_address(void);
+const void *_Nonnull switchback_callout_address(void);
+
+/// Installs the handlers of SIGSEGV, SIGBUS and SIGFPE on an alternate stack for the calling thread.
+/// @return 0, or errno.
+int switchback_install_handlers(CPUState *_Nonnull cpu);
+
+/// The lazy flags of the state from `hostFlags`, and back.
+void switchback_flags_to_lazy(CPUState *_Nonnull cpu);
+void switchback_flags_from_lazy(CPUState *_Nonnull cpu);
+
+/// Whether the kernel lets user code set the GS base.
+int switchback_has_fsgsbase(void);
+
+#endif

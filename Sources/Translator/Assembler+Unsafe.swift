@@ -1,0 +1,240 @@
+/// Host registers by number. 0...7 hold the guest's, R8...R12 are scratch.
+enum HostRegister {
+  static let r8: UInt8 = 8
+  static let r9: UInt8 = 9
+  static let r10: UInt8 = 10
+  static let r11: UInt8 = 11
+  static let r12: UInt8 = 12
+  /// The first byte of the code cache.
+  static let codeBase: UInt8 = 13
+  /// The `CPUState`.
+  static let state: UInt8 = 14
+  /// Cycles left << 20 | instructions retired.
+  static let budget: UInt8 = 15
+}
+
+/// Writes x86-64 machine code. Positions are offsets from the start of the code cache.
+struct Assembler {
+  /// The writable view.
+  private let base: UnsafeMutablePointer<UInt8>
+  private(set) var position: Int
+
+  init(base: UnsafeMutablePointer<UInt8>, position: Int) {
+    self.base = base
+    self.position = position
+  }
+
+  @inline(__always)
+  mutating func byte(_ value: UInt8) {
+    base[position] = value
+    position &+= 1
+  }
+
+  @inline(__always)
+  mutating func bytes(_ values: UInt8...) {
+    for value in values { byte(value) }
+  }
+
+  @inline(__always)
+  mutating func word32(_ value: UInt32) {
+    UnsafeMutableRawPointer(base + position).storeBytes(of: value, as: UInt32.self)
+    position &+= 4
+  }
+
+  mutating func word64(_ value: UInt64) {
+    UnsafeMutableRawPointer(base + position).storeBytes(of: value, as: UInt64.self)
+    position &+= 8
+  }
+
+  mutating func align(_ alignment: Int) {
+    while position & (alignment - 1) != 0 { nop(min(alignment - (position & (alignment - 1)), 8)) }
+  }
+
+  private mutating func nop(_ length: Int) {
+    switch length {
+    case 1: byte(0x90)
+    case 2: bytes(0x66, 0x90)
+    case 3: bytes(0x0F, 0x1F, 0x00)
+    case 4: bytes(0x0F, 0x1F, 0x40, 0x00)
+    case 5: bytes(0x0F, 0x1F, 0x44, 0x00, 0x00)
+    case 6: bytes(0x66, 0x0F, 0x1F, 0x44, 0x00, 0x00)
+    case 7: bytes(0x0F, 0x1F, 0x80, 0, 0, 0, 0)
+    default: bytes(0x0F, 0x1F, 0x84, 0, 0, 0, 0, 0)
+    }
+  }
+
+  // MARK: Jumps
+
+  /// A 32-bit displacement at the end of the code so far, to be set by `patch`.
+  mutating func hole() -> Int {
+    word32(0)
+    return position - 4
+  }
+
+  /// Makes the displacement at `hole` lead to `target`.
+  func patch(_ hole: Int, to target: Int) {
+    UnsafeMutableRawPointer(base + hole).storeBytes(
+      of: UInt32(truncatingIfNeeded: target - (hole + 4)), as: UInt32.self)
+  }
+
+  /// Replaces the byte at `position`.
+  func patchByte(_ position: Int, _ value: UInt8) { base[position] = value }
+
+  mutating func jump(to target: Int) {
+    byte(0xE9)
+    word32(UInt32(truncatingIfNeeded: target - (position + 4)))
+  }
+
+  /// JMP with a displacement to be patched.
+  mutating func jump() -> Int {
+    byte(0xE9)
+    return hole()
+  }
+
+  /// Jcc with a displacement to be patched.
+  mutating func jump(if condition: UInt8) -> Int {
+    bytes(0x0F, 0x80 | condition)
+    return hole()
+  }
+
+  mutating func jump(register: UInt8) {
+    if register >= 8 { byte(0x41) }
+    bytes(0xFF, 0xE0 | (register & 7))
+  }
+
+  // MARK: Moves; none changes a flag
+
+  /// register32 = immediate
+  mutating func move(_ register: UInt8, _ immediate: UInt32) {
+    if register >= 8 { byte(0x41) }
+    byte(0xB8 | (register & 7))
+    word32(immediate)
+  }
+
+  /// register64 = immediate
+  mutating func move64(_ register: UInt8, _ immediate: UInt64) {
+    if immediate <= 0xFFFF_FFFF { return move(register, UInt32(immediate)) }
+    bytes(register >= 8 ? 0x49 : 0x48, 0xB8 | (register & 7))
+    word64(immediate)
+  }
+
+  /// destination32 = source32
+  mutating func move(_ destination: UInt8, from source: UInt8) {
+    rex(reg: destination, rm: source)
+    bytes(0x8B, 0xC0 | (destination & 7) << 3 | (source & 7))
+  }
+
+  /// register64 = address of `target`
+  mutating func loadAddress(_ register: UInt8, of target: Int) -> Int {
+    bytes(0x48 | (register >= 8 ? 4 : 0), 0x8D, 0x05 | (register & 7) << 3)
+    word32(UInt32(truncatingIfNeeded: target - (position + 4)))
+    return position - 4
+  }
+
+  /// register = dword at state + offset
+  mutating func loadState(_ register: UInt8, _ offset: Int) {
+    bytes(0x41 | (register >= 8 ? 4 : 0), 0x8B, 0x80 | (register & 7) << 3 | 6)
+    word32(UInt32(offset))
+  }
+
+  /// register64 = qword at state + offset
+  mutating func loadState64(_ register: UInt8, _ offset: Int) {
+    bytes(0x49 | (register >= 8 ? 4 : 0), 0x8B, 0x80 | (register & 7) << 3 | 6)
+    word32(UInt32(offset))
+  }
+
+  /// dword at state + offset = immediate
+  mutating func storeState(_ offset: Int, immediate: UInt32) {
+    bytes(0x41, 0xC7, 0x86)
+    word32(UInt32(offset))
+    word32(immediate)
+  }
+
+  /// dword at state + offset = register
+  mutating func storeState(_ offset: Int, _ register: UInt8) {
+    bytes(0x41 | (register >= 8 ? 4 : 0), 0x89, 0x80 | (register & 7) << 3 | 6)
+    word32(UInt32(offset))
+  }
+
+  /// qword at state + offset = register
+  mutating func storeState64(_ offset: Int, _ register: UInt8) {
+    bytes(0x49 | (register >= 8 ? 4 : 0), 0x89, 0x80 | (register & 7) << 3 | 6)
+    word32(UInt32(offset))
+  }
+
+  /// destination32 = base + displacement, truncated to 32 bits
+  mutating func addConstant(_ destination: UInt8, _ base: UInt8, _ displacement: Int32) {
+    rex(reg: destination, rm: base)
+    byte(0x8D)
+    memory(reg: destination, base: base, displacement: displacement)
+  }
+
+  /// R15 += constant
+  mutating func addBudget(_ constant: Int32) {
+    bytes(0x4D, 0x8D, 0xBF)
+    word32(UInt32(bitPattern: constant))
+  }
+
+  /// R15 -= constant, setting the flags
+  mutating func subtractBudget(_ constant: Int32) {
+    bytes(0x49, 0x81, 0xEF)
+    word32(UInt32(bitPattern: constant))
+  }
+
+  /// Raises a signal if R15 is negative: loads from the state's address, made non-canonical by the sign.
+  /// R12 holds 63. Changes no flag.
+  mutating func touchIfNegative() {
+    bytes(0xC4, 0x42, 0x9A, 0xF7, 0xC7)  // sarx r8, r15, r12
+    bytes(0xC4, 0x42, 0x99, 0xF7, 0xC0)  // shlx r8, r8, r12
+    bytes(0x47, 0x8B, 0x04, 0x06)  // mov r8d, [r14+r8]
+  }
+
+  /// Sets the sign flag if R15 is negative.
+  mutating func testBudget() { bytes(0x4D, 0x85, 0xFF) }
+
+  // MARK: Guest memory: [base + displacement] in the window
+
+  /// register32 = guest dword
+  mutating func loadGuest(_ register: UInt8, base: UInt8, displacement: Int32) {
+    bytes(0x65, 0x67)
+    rex(reg: register, rm: base)
+    byte(0x8B)
+    memory(reg: register, base: base, displacement: displacement)
+  }
+
+  /// guest dword = register32
+  mutating func storeGuest(_ register: UInt8, base: UInt8, displacement: Int32) {
+    bytes(0x65, 0x67)
+    rex(reg: register, rm: base)
+    byte(0x89)
+    memory(reg: register, base: base, displacement: displacement)
+  }
+
+  /// guest dword = immediate
+  mutating func storeGuest(immediate: UInt32, base: UInt8, displacement: Int32) {
+    bytes(0x65, 0x67)
+    rex(reg: 0, rm: base)
+    byte(0xC7)
+    memory(reg: 0, base: base, displacement: displacement)
+    word32(immediate)
+  }
+
+  private mutating func rex(reg: UInt8, rm: UInt8) {
+    let bits = (reg >= 8 ? 4 : 0) | (rm >= 8 ? 1 : 0) as UInt8
+    if bits != 0 { byte(0x40 | bits) }
+  }
+
+  private mutating func memory(reg: UInt8, base: UInt8, displacement: Int32) {
+    let low = base & 7
+    let r = (reg & 7) << 3
+    let small = displacement >= -128 && displacement <= 127
+    let mod: UInt8 = displacement == 0 && low != 5 ? 0 : small ? 0x40 : 0x80
+    byte(mod | r | low)
+    if low == 4 { byte(0x24) }
+    if mod == 0x40 {
+      byte(UInt8(truncatingIfNeeded: displacement))
+    } else if mod == 0x80 {
+      word32(UInt32(bitPattern: displacement))
+    }
+  }
+}

@@ -1,0 +1,141 @@
+import ISA
+
+/// Where the parts of an encoded guest instruction lie, so that it can be emitted again.
+struct GuestCode {
+  /// The instruction's bytes.
+  private let bytes: UnsafePointer<UInt8>
+  let length: Int
+  /// A mandatory or repeat prefix F2/F3, or 0.
+  private(set) var repeatPrefix: UInt8 = 0
+  private(set) var hasOperandSize = false
+  private(set) var hasLock = false
+  let isTwoByte: Bool
+  let opcode: UInt8
+  /// Offset of the ModRM byte, nil when there is none.
+  let modrmOffset: Int?
+  private let opcodeEnd: Int
+
+  init(_ bytes: UnsafePointer<UInt8>, length: Int) {
+    self.bytes = bytes
+    self.length = length
+    var i = 0
+    scan: while i < length {
+      switch bytes[i] {
+      case 0x66: hasOperandSize = true
+      case 0xF2, 0xF3: repeatPrefix = bytes[i]
+      case 0xF0: hasLock = true
+      case 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x67: break
+      default: break scan
+      }
+      i += 1
+    }
+    isTwoByte = bytes[i] == 0x0F
+    if isTwoByte { i += 1 }
+    opcode = bytes[i]
+    opcodeEnd = i + 1
+    modrmOffset = Self.hasModRM(opcode, isTwoByte) ? i + 1 : nil
+  }
+
+  private static func hasModRM(_ opcode: UInt8, _ isTwoByte: Bool) -> Bool {
+    if isTwoByte {
+      switch opcode {
+      case 0x05...0x0B, 0x30...0x37, 0x77, 0x80...0x8F, 0xA0...0xA2, 0xA8...0xAA, 0xC8...0xCF:
+        return false
+      default: return true
+      }
+    }
+    switch opcode {
+    case 0x00...0x3F: return opcode & 7 < 4
+    case 0x62, 0x63, 0x69, 0x6B, 0x80...0x8F, 0xC0, 0xC1, 0xC4...0xC7, 0xD0...0xD3, 0xD8...0xDF,
+      0xF6, 0xF7, 0xFE, 0xFF:
+      return true
+    default: return false
+    }
+  }
+
+  var modrm: UInt8 { modrmOffset.map { bytes[$0] } ?? 0 }
+  var isMemoryForm: Bool { modrmOffset != nil && modrm < 0xC0 }
+
+  /// Bytes of SIB and displacement behind a 32-bit-addressing ModRM byte.
+  private var addressLength: Int {
+    guard let at = modrmOffset, modrm < 0xC0 else { return 0 }
+    let mod = modrm >> 6
+    let hasSIB = modrm & 7 == 4
+    var n = hasSIB ? 1 : 0
+    switch mod {
+    case 0:
+      if modrm & 7 == 5 { n += 4 }
+      if hasSIB, bytes[at + 1] & 7 == 5 { n += 4 }
+    case 1: n += 1
+    default: n += 4
+    }
+    return n
+  }
+
+  // MARK: Emission
+
+  private func emitPrefixes(_ a: inout Assembler, window: Bool) {
+    if window { a.bytes(0x65, 0x67) }
+    if hasLock { a.byte(0xF0) }
+    if hasOperandSize { a.byte(0x66) }
+    if repeatPrefix != 0 { a.byte(repeatPrefix) }
+  }
+
+  private func emitOpcode(_ a: inout Assembler) {
+    if isTwoByte { a.byte(0x0F) }
+    a.byte(opcode)
+  }
+
+  /// Emits the instruction as it stands; a memory operand goes through the window unless `window` is false.
+  func emitCopy(_ a: inout Assembler, window: Bool = true) {
+    let isMoffs = !isTwoByte && opcode >= 0xA0 && opcode <= 0xA3
+    emitPrefixes(&a, window: window && (isMemoryForm || isMoffs))
+    if !isTwoByte && opcode & 0xF0 == 0x40 {
+      // INC and DEC of a register: REX prefixes in 64-bit mode.
+      a.bytes(0xFF, 0xC0 | (opcode & 0x0F))
+      return
+    }
+    emitOpcode(&a)
+    guard let at = modrmOffset else {
+      for i in opcodeEnd..<length { a.byte(bytes[i]) }
+      return
+    }
+    if modrm >> 6 == 0 && modrm & 7 == 5 {
+      // [disp32] would be RIP-relative.
+      a.bytes(modrm & 0x38 | 4, 0x25)
+    } else {
+      a.byte(modrm)
+    }
+    for i in (at + 1)..<max(length, at + 1) { a.byte(bytes[i]) }
+  }
+
+  /// Emits the instruction with its memory operand at [R8]. Not for byte registers AH...BH.
+  func emitAtR8(_ a: inout Assembler) {
+    guard let at = modrmOffset else { return }
+    emitPrefixes(&a, window: true)
+    a.byte(0x41)
+    emitOpcode(&a)
+    a.byte(modrm & 0x38)
+    for i in (at + 1 + addressLength)..<max(length, at + 1 + addressLength) { a.byte(bytes[i]) }
+  }
+
+  /// Emits R8D = the offset of the memory operand.
+  func emitAddressToR8(_ a: inout Assembler) {
+    guard let at = modrmOffset else {
+      // moffs
+      a.move(HostRegister.r8, moffs)
+      return
+    }
+    a.bytes(0x44, 0x8D)
+    if modrm >> 6 == 0 && modrm & 7 == 5 {
+      a.bytes(4, 0x25)
+    } else {
+      a.byte(modrm & 0xC7)
+    }
+    for i in (at + 1)..<(at + 1 + addressLength) { a.byte(bytes[i]) }
+  }
+
+  private var moffs: UInt32 {
+    (0..<4).reduce(0) { $0 | UInt32(bytes[opcodeEnd + $1]) << UInt32($1 * 8) }
+  }
+}

@@ -1,0 +1,18 @@
+import CHost
+
+/// Where emitted code finds parts of the state, as displacements from R14.
+enum StateOffset {
+  static let eip = MemoryLayout<CPUState>.offset(of: \.eip)!
+  static let link = MemoryLayout<CPUState>.offset(of: \.translated.link)!
+  static let jumpTable = MemoryLayout<CPUState>.offset(of: \.translated.jumpTable)!
+  static let translation = MemoryLayout<CPUState>.offset(of: \.translated.translation)!
+  static let exitOp = MemoryLayout<CPUState>.offset(of: \.translated.exitOp)!
+  static let exitLeave = MemoryLayout<CPUState>.offset(of: \.translated.exitLeave)!
+  private static let segments = MemoryLayout<CPUState>.offset(of: \.segments)!
+
+  /// The base of segment register `number`.
+  static func base(ofSegment number: UInt8) -> Int {
+    segments + Int(number) * MemoryLayout<SegmentRegister>.stride
+      + MemoryLayout<SegmentRegister>.offset(of: \.base)!
+  }
+}
