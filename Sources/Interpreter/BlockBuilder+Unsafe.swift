@@ -110,6 +110,7 @@ struct BlockBuilder {
   private mutating func appendFault(length: UInt8, _ handler: @escaping Handler) {
     var instruction = Instruction()
     instruction.length = length
+    instruction.row = .max  // no instruction: nothing may take it for one
     append(handler, instruction, cycles: 1)
   }
 

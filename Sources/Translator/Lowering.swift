@@ -27,6 +27,10 @@ struct Lowering {
       if let flow = special(i, code, next: next) { return flow }
     }
     call(op)
+    guard i.row != .max else {
+      leave(at: next)
+      return .ended
+    }
     if i.endsBlock || i.isRepeated {
       leave(at: next)
       return .ended

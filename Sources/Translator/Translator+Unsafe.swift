@@ -241,7 +241,7 @@ public final class Translator: Engine, TranslationObserver {
       return nil
     }
     let index = t.instructions.lastIndex { $0 <= position }!
-    let op = t.block.pointee.ops + index
+    let op = t.block.ops + index
     cpu.pointee.eip = t.eip
     let isPageFault = cpu.pointee.translated.faultTrap == 14
     if isPageFault {
@@ -286,7 +286,7 @@ public final class Translator: Engine, TranslationObserver {
 
   /// Counts the traps of an instruction and has its block translated again when it keeps trapping.
   private func noteTrap(_ t: Translation, _ index: Int) {
-    let op = t.block.pointee.ops[index]
+    let op = t.block.ops[index]
     let physical = t.block.pointee.physical &+ UInt32(op.startOffset)
     traps[physical, default: 0] += 1
     guard traps[physical]! >= Self.trapLimit else { return }
@@ -353,7 +353,7 @@ public final class Translator: Engine, TranslationObserver {
         budgetHole = lowering.a.jump(if: 8)
       }
       positions.append(lowering.a.position)
-      let op = block.pointee.ops + index
+      let op = block.ops + index
       let next = eip &+ UInt32(op.pointee.endOffset)
       let physical = block.pointee.physical &+ UInt32(op.pointee.startOffset)
       let guest = GuestCode(
@@ -368,7 +368,7 @@ public final class Translator: Engine, TranslationObserver {
     _ = lowering.finishLinks()
     if let hole = budgetHole, let check {
       lowering.a.patch(hole, to: lowering.a.position)
-      lowering.stopBefore(UInt64(UInt(bitPattern: block.pointee.ops + check)))
+      lowering.stopBefore(UInt64(UInt(bitPattern: block.ops + check)))
     }
     free = lowering.a.position
     translations.append(
@@ -383,7 +383,7 @@ public final class Translator: Engine, TranslationObserver {
   }
 
   private func countInstructions(_ block: BlockPointer) -> UInt16 {
-    var op = block.pointee.ops
+    var op = block.ops
     while op.pointee.startOffset != op.pointee.endOffset { op += 1 }
     return op.pointee.index
   }
@@ -399,7 +399,7 @@ public final class Translator: Engine, TranslationObserver {
   /// all and can neither fault nor leave the block.
   private func checkPosition(_ block: BlockPointer, _ count: Int) -> Int? {
     (0..<count).first { index in
-      let i = block.pointee.ops[index].instruction
+      let i = block.ops[index].instruction
       guard i.row != .max, !i.hasMemoryOperand else { return false }
       switch i.kind {
       case .add, .sub, .cmp, .and, .or, .xor, .test, .neg: return true
