@@ -26,6 +26,8 @@ public final class Translator: Engine, TranslationObserver {
   /// Instructions, by physical address, that call their handler because they kept trapping.
   private var callouts: Set<UInt32> = []
   private var traps: [UInt32: UInt32] = [:]
+  /// The translations are to be thrown away before the next one runs; a block of theirs may be in the middle.
+  private var flushPending = false
 
   /// Entries of a block before it is translated.
   private static let threshold: UInt32 = 8
@@ -72,6 +74,7 @@ public final class Translator: Engine, TranslationObserver {
     defer { interpreter.account() }
     while true {
       if cpu.pointee.cycles >= cpu.pointee.deadline { return .deadline }
+      if flushPending { flush() }
       if cpu.pointee.stop != 0, let exit = interpreter.attend() { return exit }
       if (cpu.pointee.cpl == 3) != interpreter.accountedUser { interpreter.account() }
       do throws(Fault) {
@@ -168,6 +171,7 @@ public final class Translator: Engine, TranslationObserver {
   /// - Returns: where to go on, nil to return to the loop.
   private func follow(user: Bool) -> Int? {
     let link = Int(bitPattern: cpu.pointee.translated.link)
+    let evictions = statistics.evictions
     guard cpu.pointee.stop == 0, cpu.cachedCodePage(cpu.pointee.eip) != nil,
       let block = try? interpreter.currentBlock()
     else { return nil }
@@ -179,7 +183,8 @@ public final class Translator: Engine, TranslationObserver {
     guard let number = translation(for: block) else { return nil }
     let target = translations[number]
     tables.set(target, user: user)
-    if link != 0, link < free, (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal {
+    if link != 0, evictions == statistics.evictions,
+      (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal {
       Assembler(base: code.writable, position: 0).patch(link, to: target.start)
       statistics.chained += 1
     }
@@ -259,7 +264,7 @@ public final class Translator: Engine, TranslationObserver {
     cpu.pointee.op = nil
     cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << 20
     if isPageFault { noteTrap(t, index) }
-    if leave == 0, translations[number].isAlive, index + 1 < t.instructions.count {
+    if leave == 0, !flushPending, translations[number].isAlive, index + 1 < t.instructions.count {
       switchback_flags_from_lazy(cpu)
       return t.instructions[index + 1]
     }
@@ -432,7 +437,7 @@ public final class Translator: Engine, TranslationObserver {
     let t = translations[number]
     statistics.invalidations += 1
     tables.remove(t)
-    if free + 64 > code.size { return flush() }
+    guard free + 64 <= code.size else { return flushSoon() }
     var a = Assembler(base: code.writable, position: free)
     let stub = a.position
     a.storeState(StateOffset.eip, immediate: t.eip)
@@ -444,8 +449,14 @@ public final class Translator: Engine, TranslationObserver {
     head.jump(to: stub)
   }
 
+  private func flushSoon() {
+    flushPending = true
+    cpu.requestAttention()
+  }
+
   /// Throws all translations away.
   private func flush() {
+    flushPending = false
     statistics.evictions += 1
     for t in translations where t.isAlive { t.block.pointee.translation = 0 }
     translations.removeAll(keepingCapacity: true)
@@ -456,12 +467,12 @@ public final class Translator: Engine, TranslationObserver {
   public func translationsFlushed(includingGlobal: Bool) {
     windows.flush(includingGlobal: includingGlobal)
     tables.clear(includingGlobal: includingGlobal)
-    if includingGlobal { flush() }
+    if includingGlobal { flushSoon() }
   }
 
   public func translationFlushed(page linear: UInt32) {
     windows.flush(page: linear)
-    if tables.clear(page: linear) { flush() }
+    if tables.clear(page: linear) { flushSoon() }
   }
 
   public func writesRevoked(physicalPage: UInt32) {
