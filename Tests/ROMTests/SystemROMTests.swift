@@ -12,8 +12,10 @@ import Testing
     var serial: String
   }
 
-  func run(_ rom: ROM, cachesBlocks: Bool = true, cycleLimit: UInt64 = 2_000_000_000) throws -> Run
-  {
+  func run(
+    _ rom: ROM, engine: String = "interpreter", cachesBlocks: Bool = true,
+    cycleLimit: UInt64 = 2_000_000_000
+  ) throws -> Run {
     var configuration = MachineConfiguration()
     configuration.memory = MachineConfiguration.smallestMemory
     configuration.debugExit = true
@@ -26,16 +28,16 @@ import Testing
     let console = try Console(serial: .capture, debug: .capture, readsInput: false)
     let machine = try Machine(
       configuration: configuration, image: ROMLoader.load(rom: rom.image, name: rom.name),
-      console: console)
+      console: console, engine: engine)
     let ending = machine.run()
     let debug = String(decoding: console.capturedDebug, as: UTF8.self)
     let serial = String(decoding: console.capturedSerial, as: UTF8.self)
     return Run(ending: ending, lines: debug.split(separator: "\n"), serial: serial)
   }
 
-  @Test(arguments: ROM.systemTests)
-  func everyCheckPasses(rom: ROM) throws {
-    let run = try run(rom)
+  @Test(arguments: ROM.systemTests, Engines.available)
+  func everyCheckPasses(rom: ROM, engine: String) throws {
+    let run = try run(rom, engine: engine)
     for line in run.lines.dropLast() where !line.hasPrefix("ok ") {
       Issue.record("\(rom.name): \(line)")
     }
@@ -51,8 +53,9 @@ import Testing
     #expect(run.ending == .debugExit(1))
   }
 
-  @Test func demonstrationEndsByItself() throws {
-    let run = try run(.demo)
+  @Test(arguments: Engines.available)
+  func demonstrationEndsByItself(engine: String) throws {
+    let run = try run(.demo, engine: engine)
     #expect(run.ending == .powerOff)
     for line in [
       "demo: real mode", "demo: protected mode", "demo: paging", "demo: ring 3",
