@@ -2,6 +2,7 @@
 #include "TranslatedCode.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -121,6 +122,17 @@ __attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const Micr
 }
 
 static _Thread_local CPUState *active;
+
+enum { SIGNALS = 3 };
+static const int signals[SIGNALS] = {SIGSEGV, SIGBUS, SIGFPE};
+static struct sigaction previous[SIGNALS];
+static pthread_once_t installed = PTHREAD_ONCE_INIT;
+
+static const struct sigaction *previous_action(int number) {
+  int i = 0;
+  while (i < SIGNALS - 1 && signals[i] != number) i++;
+  return &previous[i];
+}
 extern const char switchback_unwind_signal[];
 
 __attribute__((naked, used)) static void unwind_signal(void) {
@@ -136,8 +148,11 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   CPUState *cpu = active;
   uint64_t pc = (uint64_t)r[REG_RIP];
   if (!cpu || pc < cpu->translated.codeStart || pc >= cpu->translated.codeEnd) {
-    // Not ours: let the default action report it.
-    signal(number, SIG_DFL);
+    const struct sigaction *before = previous_action(number);
+    if (before->sa_flags & SA_SIGINFO)
+      before->sa_sigaction(number, info, context);
+    else
+      sigaction(number, before, 0);  // decides when the instruction runs again
     return;
   }
   static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
@@ -154,6 +169,12 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   r[REG_EFL] &= ~(greg_t)0x400;
 }
 
+static void install_actions(void) {
+  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+  sigemptyset(&action.sa_mask);
+  for (int i = 0; i < SIGNALS; i++) sigaction(signals[i], &action, &previous[i]);
+}
+
 int switchback_install_handlers(CPUState *cpu) {
   enum { STACK_SIZE = 1 << 16 };
   static _Thread_local void *stack;
@@ -167,11 +188,7 @@ int switchback_install_handlers(CPUState *cpu) {
     if (sigaltstack(&alternate, 0)) return errno;
   }
   active = cpu;
-  struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-  sigemptyset(&action.sa_mask);
-  const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE};
-  for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
-    if (sigaction(numbers[i], &action, 0)) return errno;
+  pthread_once(&installed, install_actions);
   return 0;
 }
 

@@ -124,7 +124,9 @@ public final class Translator: Engine, TranslationObserver {
   }
 
   private func runTranslated(_ number: Int) {
-    guard let base = windows.activate() else { return interpreter.execute(translations[number].block) }
+    guard let base = windows.activate() else {
+      return interpreter.execute(translations[number].block)
+    }
     let user = cpu.pointee.cpl == 3
     cpu.pointee.translated.window = base
     cpu.pointee.translated.jumpTable = tables.address(user: user)
@@ -184,7 +186,8 @@ public final class Translator: Engine, TranslationObserver {
     let target = translations[number]
     tables.set(target, user: user)
     if link != 0, evictions == statistics.evictions,
-      (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal {
+      (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal
+    {
       Assembler(base: code.writable, position: 0).patch(link, to: target.start)
       statistics.chained += 1
     }

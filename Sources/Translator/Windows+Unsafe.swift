@@ -185,7 +185,9 @@ final class Windows {
       unmapAll()
       return false
     }
-    for i in 0..<count { users[mapping.physicalPage &+ i << 12, default: []].insert(page &+ i << 12) }
+    for i in 0..<count {
+      users[mapping.physicalPage &+ i << 12, default: []].insert(page &+ i << 12)
+    }
     mapped += UInt64(count)
     return true
   }
