@@ -31,7 +31,8 @@ let package = Package(
       name: "Interpreter", dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU"],
       swiftSettings: engineSettings),
     .target(
-      name: "Translator", dependencies: ["CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter"],
+      name: "Translator",
+      dependencies: ["CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter"],
       swiftSettings: engineSettings),
     .target(
       name: "Devices", dependencies: ["Bus", .product(name: "Logging", package: "swift-log")],
@@ -39,7 +40,8 @@ let package = Package(
     .target(
       name: "Machine",
       dependencies: [
-        "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Translator", "Devices", "Statistics",
+        "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Translator", "Devices",
+        "Statistics",
         "Roms", "GuestPrograms",
         .product(name: "Logging", package: "swift-log"),
       ],
