@@ -17,5 +17,9 @@ public enum Exit: Sendable, Equatable {
 /// retires the same instructions and cycles as every other engine.
 public protocol Engine: AnyObject {
   var name: String { get }
+  /// Linear addresses of the blocks that were entered last, oldest first, for the dump after a fault.
+  var recentBlocks: [UInt32] { get }
+  /// Called before each block when not nil, with the linear address of its start.
+  var traceBlock: ((UInt32) -> Void)? { get set }
   func run() -> Exit
 }

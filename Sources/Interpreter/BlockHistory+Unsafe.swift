@@ -1,5 +1,5 @@
 /// The linear addresses of the last blocks that ran, oldest first.
-public final class BlockHistory {
+package final class BlockHistory {
   private static let capacity = 32
   private let ring: UnsafeMutablePointer<UInt32>
   private var next = 0
@@ -12,12 +12,12 @@ public final class BlockHistory {
   deinit { ring.deallocate() }
 
   @inline(__always)
-  func record(_ linear: UInt32) {
+  package func record(_ linear: UInt32) {
     ring[next & (Self.capacity - 1)] = linear
     next &+= 1
   }
 
-  public var addresses: [UInt32] {
+  package var addresses: [UInt32] {
     let count = min(next, Self.capacity)
     return (0..<count).map { ring[(next - count + $0) & (Self.capacity - 1)] }
   }

@@ -22,7 +22,8 @@ public final class Interpreter: Engine {
   public var traceBlock: ((UInt32) -> Void)?
 
   /// Addresses of the blocks that ran last, for the dump after a fault.
-  public let history = BlockHistory()
+  package let history = BlockHistory()
+  public var recentBlocks: [UInt32] { history.addresses }
 
   /// - Parameters:
   ///   - timing: what instructions are charged.

@@ -39,7 +39,7 @@ extension Machine {
         register("CR4", state.cr4), "EFER=\(hexadecimal(UInt32(truncatingIfNeeded: state.efer)))",
       ].joined(separator: " "))
     lines.append("at   " + nextInstruction())
-    let blocks = engine.history.addresses
+    let blocks = engine.recentBlocks
     if !blocks.isEmpty {
       lines.append("last blocks, by linear address, the latest last:")
       for start in stride(from: 0, to: blocks.count, by: 8) {

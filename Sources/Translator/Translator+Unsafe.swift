@@ -11,6 +11,14 @@ import Memory
 public final class Translator: Engine, TranslationObserver {
   public let name = "translator"
 
+  public var recentBlocks: [UInt32] { interpreter.history.addresses }
+
+  /// Tracing shows every block, so all of them run on the interpreter while it is on.
+  public var traceBlock: ((UInt32) -> Void)? {
+    get { interpreter.traceBlock }
+    set { interpreter.traceBlock = newValue }
+  }
+
   /// The engine that runs cold code and single instructions.
   public let interpreter: Interpreter
   private let cpu: CPU
@@ -109,7 +117,7 @@ public final class Translator: Engine, TranslationObserver {
 
   /// The translation to run for the block at EIP, made when the block is hot; nil to interpret.
   private func translation(for block: BlockPointer) -> Int? {
-    guard !interpreter.single, isFlat,
+    guard !interpreter.single, interpreter.traceBlock == nil, isFlat,
       cpu.pointee.cycles &+ UInt64(block.pointee.cycles) &+ Self.slack < cpu.pointee.deadline
     else { return nil }
     if block.pointee.translation != 0 {
@@ -134,6 +142,7 @@ public final class Translator: Engine, TranslationObserver {
     cpu.pointee.translated.cycleEnd = cpu.pointee.cycles &+ slice
     cpu.pointee.translated.budget = slice << 20
     tables.set(translations[number], user: user)
+    interpreter.history.record(translations[number].eip)
     switchback_flags_from_lazy(cpu)
     var position = translations[number].start
     statistics.entries += 1
