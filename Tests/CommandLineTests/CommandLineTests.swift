@@ -75,7 +75,7 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     Case("run -m -1", 64, "-m"),
     Case("run -m lots", 64, "lots"),
     Case("run -m 65537K", 64, "MiB"),
-    Case("run --engine translator", 64, "available: interpreter"),
+    Case("run --engine direct", 64, "available: interpreter, translator"),
     Case("run --engine warp", 64, "warp"),
     Case("run --clock sun", 64, "host or cycles"),
     Case("run --mhz 0", 64, "--mhz"),
