@@ -189,6 +189,13 @@ struct Assembler {
     bytes(0x47, 0x8B, 0x04, 0x06)  // mov r8d, [r14+r8]
   }
 
+  /// Raises a signal if R10 is 0 rather than 1, in the same way. Changes no flag.
+  mutating func touchUnlessOneInR10() {
+    bytes(0x4D, 0x8D, 0x52, 0xFF)  // lea r10, [r10-1]
+    bytes(0xC4, 0x42, 0x99, 0xF7, 0xD2)  // shlx r10, r10, r12
+    bytes(0x47, 0x8B, 0x14, 0x16)  // mov r10d, [r14+r10]
+  }
+
   /// Sets the sign flag if R15 is negative.
   mutating func testBudget() { bytes(0x4D, 0x85, 0xFF) }
 

@@ -80,10 +80,17 @@ struct Lowering {
     }
     guard !usesHighByte(i), code.modrmOffset != nil else { return false }
     code.emitAddressToR8(&a)
-    a.loadState(HostRegister.r9, StateOffset.base(ofSegment: i.segment))
-    a.bytes(0x47, 0x8D, 0x04, 0x08)  // lea r8d, [r8+r9]
+    addSegmentBase(i.segment)
     code.emitAtR8(&a)
     return true
+  }
+
+  /// R8D += the base of FS or GS. Raises a signal when the segment is null, so that the interpreter raises #GP.
+  private mutating func addSegmentBase(_ segment: UInt8) {
+    a.loadState(HostRegister.r10, StateOffset.isUsable(segment: segment))
+    a.touchUnlessOneInR10()
+    a.loadState(HostRegister.r9, StateOffset.base(ofSegment: segment))
+    a.bytes(0x47, 0x8D, 0x04, 0x08)  // lea r8d, [r8+r9]
   }
 
   /// AH...BH cannot be named beside R8.
@@ -179,10 +186,7 @@ struct Lowering {
   private mutating func loadOperand(_ i: Instruction, _ code: GuestCode) -> Bool {
     guard i.hasMemoryOperand, i.addressSize == 4 else { return false }
     code.emitAddressToR8(&a)
-    if i.segment >= SegmentNumber.fs {
-      a.loadState(HostRegister.r9, StateOffset.base(ofSegment: i.segment))
-      a.bytes(0x47, 0x8D, 0x04, 0x08)  // lea r8d, [r8+r9]
-    }
+    if i.segment >= SegmentNumber.fs { addSegmentBase(i.segment) }
     a.loadGuest(HostRegister.r8, base: HostRegister.r8, displacement: 0)
     return true
   }
@@ -276,19 +280,16 @@ struct Lowering {
   }
 
   /// The stubs of the linkable jumps, behind the block.
-  mutating func finishLinks() -> [(hole: Int, stub: Int, target: UInt32)] {
-    let stubs = links.map { link in
+  mutating func finishLinks() {
+    for link in links {
       a.patch(link.hole, to: a.position)
-      let stub = a.position
       a.storeState(StateOffset.eip, immediate: link.target)
       // The position of the displacement names the jump; 0 stands for none.
       a.move(HostRegister.r8, UInt32(link.hole))
       a.storeState64(StateOffset.link, HostRegister.r8)
       a.move(HostRegister.r8, 0)
       a.jump(to: exits.leave)
-      return (link.hole, stub, link.target)
     }
-    return stubs
   }
 }
 

@@ -15,4 +15,10 @@ enum StateOffset {
     segments + Int(number) * MemoryLayout<SegmentRegister>.stride
       + MemoryLayout<SegmentRegister>.offset(of: \.base)!
   }
+
+  /// The upper half of segment register `number`'s write bound: 1 for a flat segment, 0 for a null one.
+  static func isUsable(segment number: UInt8) -> Int {
+    segments + Int(number) * MemoryLayout<SegmentRegister>.stride
+      + MemoryLayout<SegmentRegister>.offset(of: \.writeEnd)! + 4
+  }
 }

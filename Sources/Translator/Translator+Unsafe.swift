@@ -382,7 +382,7 @@ public final class Translator: Engine, TranslationObserver {
     }
     positions.append(lowering.a.position)
     if !ended { lowering.exit(to: eip &+ block.pointee.length) }
-    _ = lowering.finishLinks()
+    lowering.finishLinks()
     if let hole = budgetHole, let check {
       lowering.a.patch(hole, to: lowering.a.position)
       lowering.stopBefore(UInt64(UInt(bitPattern: block.ops + check)))
