@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Measures the programs in benchmarks/programs natively and inside the same i386 Linux guest under
-Switchback, Bochs and QEMU's TCG, and prints the slowdown against native per unit of work.
+Switchback (each engine), Bochs and QEMU's TCG, and prints the slowdown against native per unit of work.
 
 Every program brackets its work with BEGIN and END lines on the serial line. They get the host's time
 stamps as they arrive, so it does not matter what a guest believes the time to be. Checksums must agree.
@@ -30,7 +30,7 @@ loopcopy bytecode adc strings tree getppid pipe fork exec pagefault mmap switch2
 CORE = """sieve fib crc32 matmul_x87 matmul_sse2 nbody_x87 nbody_sse2 qsort repmovs getppid fork
 exec""".split()
 # Units of work per measurement: a unit takes about a millisecond natively, much longer elsewhere.
-WORK = {"native": 200, "qemu": 20, "switchback": 10, "bochs": 5}
+WORK = {"native": 200, "translator": 200, "qemu": 20, "interpreter": 10, "bochs": 5}
 
 INIT = r"""#!/bin/sh
 /bin/busybox mkdir -p /proc /sys /tmp
@@ -188,14 +188,17 @@ def run_qemu(options, folder, observer):
     )
 
 
-def run_switchback(options, folder, observer):
-    run_pipe(
-        [options.switchback, "run", "-m", "256M", "--kernel", KERNEL]
-        + ["--initrd", os.path.join(folder, "initrd"), "--serial", "stdio", "--display", "none"]
-        + ["--append", command_line("switchback", options.programs, options.repeat)],
-        observer,
-        options.limit,
-    )
+def run_switchback(engine):
+    def run(options, folder, observer):
+        run_pipe(
+            [options.switchback, "run", "--engine", engine, "-m", "256M", "--kernel", KERNEL]
+            + ["--initrd", os.path.join(folder, "initrd"), "--serial", "stdio", "--display", "none"]
+            + ["--append", command_line(engine, options.programs, options.repeat)],
+            observer,
+            options.limit,
+        )
+
+    return run
 
 
 def run_bochs(options, folder, observer):
@@ -258,7 +261,8 @@ sound: driver=dummy
 
 RUNNERS = {
     "native": run_native,
-    "switchback": run_switchback,
+    "interpreter": run_switchback("interpreter"),
+    "translator": run_switchback("translator"),
     "bochs": run_bochs,
     "qemu": run_qemu,
 }
@@ -332,15 +336,16 @@ def report(options, measured):
         cells = "".join(shown(means[title][engine]) for engine in guests)
         print(f"{title:<12}{len(complete):>7} of" + cells)
     for peer in ("bochs", "qemu"):
-        if peer in guests and "switchback" in guests and means["core mean"]["switchback"]:
-            ratio = means["core mean"][peer] / means["core mean"]["switchback"]
-            print(f"switchback is {ratio:.2f} times as fast as {peer} (geometric mean of the core programs)")
+        for engine in ("interpreter", "translator"):
+            if peer in guests and engine in guests and means["core mean"][engine]:
+                ratio = means["core mean"][peer] / means["core mean"][engine]
+                print(f"{engine}: {ratio:.2f} times as fast as {peer} (geometric mean of the core programs)")
     return {"schema": 1, "work": WORK, "repeat": options.repeat, "rows": rows, "means": means}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engines", default="native,switchback,bochs,qemu")
+    parser.add_argument("--engines", default="native,interpreter,translator,bochs,qemu")
     parser.add_argument("--programs", default=",".join(PROGRAMS))
     parser.add_argument("--repeat", type=int, default=3, help="measurements per program (3)")
     parser.add_argument("--limit", type=int, default=1800, help="seconds per engine (1800)")
@@ -356,7 +361,7 @@ def main():
     for engine in wanted:
         if engine not in RUNNERS:
             parser.error(f"unknown engine {engine}; there are {' '.join(RUNNERS)}")
-    needs = dict(NEEDS, switchback=[options.switchback])
+    needs = dict(NEEDS, interpreter=[options.switchback], translator=[options.switchback])
     options.engines = []
     for engine in wanted:
         missing = [path for path in needs.get(engine, []) if not os.path.exists(path)]
