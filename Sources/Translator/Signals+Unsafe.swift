@@ -1,0 +1,78 @@
+import CHost
+import CPU
+import Interpreter
+import Memory
+
+extension Translator {
+  /// Deals with an access that the window does not allow, or with an exception of the host CPU.
+  /// - Returns: where to go on, nil when the run has ended.
+  func handleSignal() -> Int? {
+    statistics.signals += 1
+    let position = Int(cpu.pointee.translated.faultPC &- code.address(0))
+    guard let number = find(position) else {
+      fatalError("a signal in emitted code that belongs to no translation")
+    }
+    let t = translations[number]
+    guard position >= t.instructions[0] else {
+      // The flag-free check of the budget.
+      cpu.pointee.eip = t.eip
+      cpu.pointee.translated.budget &+= charge(t)
+      settle()
+      switchback_flags_to_lazy(cpu)
+      return nil
+    }
+    let index = t.instructions.lastIndex { $0 <= position }!
+    let op = t.block.ops + index
+    cpu.pointee.eip = t.eip
+    let isPageFault = cpu.pointee.translated.faultTrap == 14
+    if isPageFault {
+      let offset = cpu.pointee.translated.faultAddress &- cpu.pointee.translated.window
+      let linear = UInt32(truncatingIfNeeded: offset)
+      let write = cpu.pointee.translated.faultIsWrite != 0
+      if offset < 1 << 32, resolve(linear, write: write) { return t.instructions[index] }
+    }
+    // The interpreter does what the window cannot: faults, devices, writes to code.
+    switchback_flags_to_lazy(cpu)
+    let blockStart = clock &- UInt64(t.block.pointee.cycles)
+    cpu.pointee.cycles = blockStart
+    cpu.pointee.op = op
+    let leave = op.pointee.handler(cpu, op)
+    cpu.pointee.op = nil
+    cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << 20
+    if isPageFault { noteTrap(t, index) }
+    if leave == 0, !flushPending, translations[number].isAlive, index + 1 < t.instructions.count {
+      switchback_flags_from_lazy(cpu)
+      return t.instructions[index + 1]
+    }
+    if leave == 0 {
+      finish(t, op, UInt32(STOP_ATTENTION.rawValue))
+    } else {
+      finish(t, op, leave)
+    }
+    return nil
+  }
+
+  /// Walks the page tables as the access would and maps the page.
+  private func resolve(_ linear: UInt32, write: Bool) -> Bool {
+    let user = cpu.pointee.cpl == 3
+    do throws(Fault) {
+      if write {
+        try cpu.probeWrite(linear, 1, user: user)
+      } else {
+        try cpu.probeRead(linear, 1, user: user)
+      }
+    } catch { return false }
+    return windows.resolve(linear, write: write)
+  }
+
+  /// Counts the traps of an instruction and has its block translated again when it keeps trapping.
+  private func noteTrap(_ t: Translation, _ index: Int) {
+    let op = t.block.ops[index]
+    let physical = t.block.pointee.physical &+ UInt32(op.startOffset)
+    traps[physical, default: 0] += 1
+    guard traps[physical]! >= Self.trapLimit else { return }
+    traps[physical] = nil
+    callouts.insert(physical)
+    kill(t.block)
+  }
+}
