@@ -21,7 +21,7 @@ build: setup ## Builds the release binary, .build/release/switchback.
 	$(RELEASE) --product switchback
 
 run: build ## Boots the embedded demonstration guest. Arguments: make run ARGS="--stats".
-	.build/release/switchback run $(ARGS)
+	.build/release/switchback run --demo $(ARGS)
 
 guests: setup ## Fetches Debian's i386 kernels and busybox into guests/.
 	@scripts/fetch-guests.sh

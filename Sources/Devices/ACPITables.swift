@@ -28,6 +28,10 @@ public struct ACPITables {
     public var signature: String
     public var address: UInt32
     public var bytes: [UInt8]
+    /// Where the table holds addresses of others, for a firmware that moves them.
+    var pointers: [(offset: UInt32, size: UInt8)] = []
+    /// Whether byte 9 makes the bytes sum to zero.
+    var hasChecksum = true
   }
 
   /// RSDP, RSDT, FADT, FACS and DSDT, in order of address.
@@ -54,11 +58,12 @@ public struct ACPITables {
       Table(signature: "RSD PTR ", address: rsdp, bytes: Self.rsdp(rsdt: rsdt)),
       Table(
         signature: "RSDT", address: rsdt,
-        bytes: Self.table("RSDT", revision: 1, AML.little(fadt, 4))),
+        bytes: Self.table("RSDT", revision: 1, AML.little(fadt, 4)), pointers: [(36, 4)]),
       Table(
         signature: "FACP", address: fadt,
-        bytes: Self.fadt(configuration, facs: facs, dsdt: dsdt)),
-      Table(signature: "FACS", address: facs, bytes: Self.facs()),
+        bytes: Self.fadt(configuration, facs: facs, dsdt: dsdt),
+        pointers: [(36, 4), (40, 4), (140, 8)]),
+      Table(signature: "FACS", address: facs, bytes: Self.facs(), hasChecksum: false),
       Table(
         signature: "DSDT", address: dsdt,
         bytes: Self.table("DSDT", revision: 1, Self.definitionBlock(configuration))),

@@ -31,6 +31,8 @@ public final class PCIFunction: Resettable {
   private var initial = [UInt8](repeating: 0, count: 256)
   private var writable = [UInt8](repeating: 0, count: 256)
   private var baseAddresses: [Int: BaseAddress] = [:]
+  /// The expansion ROM's, which is decoded only while its own enable bit is set.
+  private var expansionROM: BaseAddress?
 
   /// - Parameters:
   ///   - vendor: vendor ID.
@@ -91,13 +93,26 @@ public final class PCIFunction: Resettable {
     }
   }
 
+  /// Adds the expansion ROM base address register (PCI 2.1, 6.2.5.2).
+  /// - Parameters:
+  ///   - size: a power of two, at least 2 KiB.
+  ///   - remapped: told the new base address, or nil while the ROM is not decoded.
+  public func addExpansionROM(size: UInt32, remapped: @escaping (UInt32?) -> Void) {
+    precondition(size >= 2048 && size & (size - 1) == 0, "sizes are powers of two")
+    expansionROM = BaseAddress(region: .memory(size: size), mapped: nil, remapped: remapped)
+    let mask = ~(size - 1) | 1
+    for i in 0..<4 {
+      define(0x30 + i, 0, writable: UInt8(truncatingIfNeeded: mask >> UInt32(i * 8)))
+    }
+  }
+
   /// Interrupts: 0 for no pin, 1-4 for INTA-INTD.
   public var interruptPin: UInt8 { bytes[0x3D] }
 
   public func reset() {
     bytes = initial
     updateBaseAddresses()
-    for offset in stride(from: 0x40, to: 0x100, by: 4) where writable[offset] != 0 {
+    for offset in 0x40..<0x100 where writable[offset] != 0 {
       registerWritten(offset)
     }
   }
@@ -121,7 +136,7 @@ public final class PCIFunction: Resettable {
     if offset == 0x07 { bytes[7] &= ~(value & 0xF9) }
     bytes[offset] = bytes[offset] & ~writable[offset] | value & writable[offset]
     switch offset {
-    case 0x04, 0x10...0x27: updateBaseAddresses()
+    case 0x04, 0x10...0x27, 0x30...0x33: updateBaseAddresses()
     case 0x40...: registerWritten(offset)
     default: break
     }
@@ -150,5 +165,12 @@ public final class PCIFunction: Resettable {
       baseAddresses[index]?.mapped = base
       bar.remapped(base)
     }
+    guard let rom = expansionROM else { return }
+    let register = read(dword: 0x30)
+    var base = bytes[4] & 2 != 0 && register & 1 != 0 ? register & ~(rom.size - 1) : nil
+    if base == 0 || base == ~(rom.size - 1) { base = nil }
+    guard base != rom.mapped else { return }
+    expansionROM?.mapped = base
+    rom.remapped(base)
   }
 }

@@ -20,6 +20,9 @@ public final class PCIHostBridge: PortDevice, Resettable {
     function = PCIFunction(vendor: 0x8086, device: 0x1237, classCode: 0x060000, revision: 2)
     function.define(0x04, word: 0x0006, writable: 0x0100)
     function.define(0x06, word: 0x0280)
+    // By its subsystem SeaBIOS knows the board with a firmware configuration device.
+    function.define(0x2C, word: 0x1AF4)
+    function.define(0x2E, word: 0x1100)
     for offset in 0x50...0x58 { function.define(offset, 0, writable: 0xFF) }
     for offset in 0x59...0x5F { function.define(offset, 0, writable: 0xFF) }
     for offset in 0x60...0x71 { function.define(offset, 0, writable: 0xFF) }

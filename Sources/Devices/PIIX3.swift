@@ -99,6 +99,8 @@ public final class PIIX4PowerManagementFunction: Resettable {
     function.define(0x40, 0x01, writable: 0xC0)
     function.define(0x41, 0x00, writable: 0xFF)
     for offset in 0x48...0x7F { function.define(offset, 0, writable: 0xFF) }
+    // APMC_EN: tells a firmware that system management mode needs no set-up (there is none).
+    function.define(0x5B, 0x02, writable: 0xFF)
     function.define(0x80, 0x00, writable: 0x01)
     function.define(0x90, 0x01, writable: 0xF0)
     function.define(0x91, 0x00, writable: 0xFF)

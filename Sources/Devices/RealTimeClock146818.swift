@@ -96,6 +96,14 @@ public final class RealTimeClock146818: PortDevice, Resettable {
     updateChecksum()
   }
 
+  /// Writes the boot order as SeaBIOS and Bochs' BIOS read it: up to three devices, 1 = floppy, 2 = disk,
+  /// 3 = CD. Floppies without the signature AA55h are booted as well.
+  public func configure(bootOrder codes: [UInt8]) {
+    func code(_ place: Int) -> UInt8 { place < codes.count ? codes[place] & 15 : 0 }
+    bytes[0x3D] = code(0) | code(1) << 4
+    bytes[0x38] = 1 | code(2) << 4
+  }
+
   /// Recomputes the checksum of 10h-2Dh, after configuration bytes were set.
   public func updateChecksum() {
     let sum = bytes[0x10...0x2D].reduce(UInt16(0)) { $0 &+ UInt16($1) }

@@ -14,6 +14,7 @@ public final class Console {
 
   private let serial: Sink
   private let debug: Sink
+  private let firmware: Sink
   /// Whether standard input is the serial line's input.
   let readsInput: Bool
 
@@ -37,15 +38,19 @@ public final class Console {
   }
 
   /// - Throws: an error if a file cannot be created; it is before the run then.
-  public init(serial: Destination, debug: Destination, readsInput: Bool) throws(HostError) {
+  public init(
+    serial: Destination, debug: Destination, firmware: Destination = .none, readsInput: Bool
+  ) throws(HostError) {
     let shared = HostOutput.standardOutput()
     self.serial = try Sink(serial, shared: shared)
     self.debug = try Sink(debug, shared: shared)
+    self.firmware = try Sink(firmware, shared: shared)
     self.readsInput = readsInput
   }
 
   func writeSerial(_ byte: UInt8) { serial.write(byte) }
   func writeDebug(_ byte: UInt8) { debug.write(byte) }
+  func writeFirmware(_ byte: UInt8) { firmware.write(byte) }
 
   /// What went to a `capture` destination of the serial line.
   public var capturedSerial: [UInt8] { serial.captured ?? [] }
@@ -56,6 +61,7 @@ public final class Console {
   public func flush() {
     serial.output?.flush()
     debug.output?.flush()
+    firmware.output?.flush()
   }
 }
 

@@ -29,6 +29,10 @@ public final class Machine {
   private var matcher = TextMatcher("")
   private var escapes = EscapeFilter()
   private var inputOpen: Bool
+  /// Where `--type` goes: to where the guest showed the text that was waited for.
+  private var typesOnKeyboard: Bool
+  /// A guest that polls for input, as boot loaders do, is taken to wait at this cycle.
+  private var typeAt: UInt64 = .max
   let tracer: Tracer
 
   // Measurements.
@@ -64,6 +68,7 @@ public final class Machine {
     self.image = image
     self.script = script
     inputOpen = console.readsInput
+    typesOnKeyboard = configuration.typesOnKeyboard
     guard let memory = try? PhysicalMemory(ramSize: UInt32(configuration.memory)) else {
       throw InputError(
         .unavailable, "the host has no \(configuration.memory >> 20) MiB of address space to spare")
@@ -84,9 +89,11 @@ public final class Machine {
       pc = try PC(
         processor: processor, memory: memory, ports: ports, events: events,
         startTime: configuration.startTime ?? HostClock.secondsSince1970,
+        configuration: configuration, image: image,
         signals: relay.signals(debugExit: configuration.debugExit))
     } catch { throw InputError(.unavailable, "the machine cannot be wired: \(error)") }
     engine = try Engines.make(engineName, processor: processor, configuration: configuration)
+    memory.mapChanged = { cpu.flushTLB(includingGlobal: true) }
     for rom in image.roms { memory.mapROM(rom.bytes, at: rom.address) }
     relay.machine = self
     if let text = script.awaited { matcher = TextMatcher(text) }
@@ -103,13 +110,14 @@ public final class Machine {
       PC.Signals(
         serialOutput: { [self] byte in
           machine?.console.writeSerial(byte)
-          machine?.watch(byte)
+          machine?.watch(byte, typingOnKeyboard: false)
         },
         debugOutput: { [self] byte in
           machine?.console.writeDebug(byte)
           machine?.debugOutput?(byte)
           machine?.watch(byte)
         },
+        firmwareOutput: { [self] in machine?.console.writeFirmware($0) },
         powerOff: { [self] in machine?.end(.powerOff) },
         reset: { [self] in machine?.requestReset() },
         debugExit: debugExit ? { [self] in machine?.end(.debugExit($0)) } : nil)
@@ -226,12 +234,7 @@ public final class Machine {
   private func idle() {
     guard cpu.pointee.eflags & EFLAGS.if != 0 else { return end(.halted) }
     watchScreen()
-    if let text = script.toType {
-      type(text)
-      if script.advance() { return end(.untilReached) }
-      matcher = TextMatcher(script.awaited ?? "")
-      return
-    }
+    if script.toType != nil { return typeNext() }
     let now = cpu.pointee.cycles
     let target = min(events.nextTime, configuration.cycleLimit ?? .max)
     guard target > now else { return }
@@ -284,8 +287,14 @@ public final class Machine {
     }
   }
 
+  private func typeNext() {
+    guard let text = script.toType else { return }
+    type(text)
+    advanceScript()
+  }
+
   private func type(_ text: String) {
-    if configuration.typesOnKeyboard {
+    if typesOnKeyboard {
       pc.typer.type(text)
     } else {
       // The Enter key sends a carriage return.
@@ -294,20 +303,29 @@ public final class Machine {
   }
 
   /// Looks for the awaited text in what the guest prints.
-  private func watch(_ byte: UInt8) {
+  private func watch(_ byte: UInt8, typingOnKeyboard: Bool? = nil) {
     guard script.awaited != nil else { return }
     matcher.feed(byte)
-    if matcher.found { awaitedTextAppeared() }
+    if matcher.found { awaitedTextAppeared(typingOnKeyboard: typingOnKeyboard) }
   }
 
   private func watchScreen() {
+    if script.toType != nil, cpu.pointee.cycles >= typeAt { typeNext() }
     guard let text = script.awaited, ending == nil else { return }
-    if TextMatcher.contains(text, in: pc.screenText) { awaitedTextAppeared() }
+    if TextMatcher.contains(text, in: pc.screenText) {
+      awaitedTextAppeared(typingOnKeyboard: true)
+    }
   }
 
-  private func awaitedTextAppeared() {
+  private func awaitedTextAppeared(typingOnKeyboard: Bool?) {
+    if let typingOnKeyboard, !configuration.typesOnKeyboard { typesOnKeyboard = typingOnKeyboard }
+    advanceScript()
+  }
+
+  private func advanceScript() {
     if script.advance() { return end(.untilReached) }
     matcher = TextMatcher(script.awaited ?? "")
+    typeAt = cpu.pointee.cycles &+ configuration.mhz * 1_000_000
   }
 }
 

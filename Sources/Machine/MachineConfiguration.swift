@@ -10,6 +10,22 @@ public struct MachineConfiguration: Sendable, Equatable {
     case cycles
   }
 
+  /// Kinds of drives to boot from, by the letters of `--boot`.
+  public enum BootDevice: Character, Sendable, CaseIterable {
+    case floppy = "a"
+    case disk = "c"
+    case opticalDisc = "d"
+
+    /// In the boot order of the CMOS memory.
+    var code: UInt8 {
+      switch self {
+      case .floppy: 1
+      case .disk: 2
+      case .opticalDisc: 3
+      }
+    }
+  }
+
   /// What the readable trace shows.
   public enum TraceKind: String, Sendable, CaseIterable {
     case blocks, switches, irq, io, faults
@@ -17,6 +33,8 @@ public struct MachineConfiguration: Sendable, Equatable {
 
   /// RAM in bytes: `smallestMemory`...`largestMemory`, a multiple of 1 MiB.
   public var memory: UInt64 = 256 << 20
+  /// What a firmware tries to boot from, in this order.
+  public var bootOrder: [BootDevice] = [.disk, .opticalDisc, .floppy]
   public var clock = Clock.cycles
   /// Guest cycles per microsecond of virtual time.
   public var mhz: UInt64 = MachineConfiguration.defaultMHz

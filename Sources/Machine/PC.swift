@@ -9,6 +9,7 @@ final class PC {
   struct Signals {
     var serialOutput: (UInt8) -> Void = { _ in }
     var debugOutput: (UInt8) -> Void = { _ in }
+    var firmwareOutput: (UInt8) -> Void = { _ in }
     var powerOff: () -> Void = {}
     var reset: () -> Void = {}
     /// Told the exit status; nil leaves the port out.
@@ -40,13 +41,13 @@ final class PC {
   /// The first of the 64 ACPI ports, where SeaBIOS puts them too.
   private static let powerManagementBase: UInt16 = 0x600
 
-  /// The tables by which a kernel that is booted without a firmware finds the hardware.
-  static var acpiTables: ACPITables {
+  /// What the ACPI tables tell about the machine.
+  static var acpiConfiguration: ACPITables.Configuration {
     var configuration = ACPITables.Configuration()
     configuration.powerManagementBase = powerManagementBase
     configuration.sciInterrupt = IRQ.systemControl
     configuration.pirqInterrupts = IRQ.pci
-    return ACPITables(configuration)
+    return configuration
   }
 
   let interruptControllers: PICPair
@@ -54,16 +55,23 @@ final class PC {
   let keyboard: KeyboardController8042
   let typer: KeyTyper
   let vga: VGA
+  private let pciHost: PCIHostBridge
   private let pciBridge: PIIX3ISABridge
   private let powerFunction: PIIX4PowerManagementFunction
+  private let hasFirmware: Bool
+  private let showsLowROM: Bool
   private var resettables: [any Resettable] = []
   private var screenCache: (generation: UInt64, text: [UInt8])?
 
-  /// - Parameter startTime: the date of the real-time clock, in seconds since 1970.
+  /// - Parameters:
+  ///   - startTime: the date of the real-time clock, in seconds since 1970.
+  ///   - image: what will be booted.
   init(
     processor: Processor, memory: PhysicalMemory, ports: PortBus, events: EventQueue,
-    startTime: Int64, signals: Signals
+    startTime: Int64, configuration: MachineConfiguration, image: BootImage, signals: Signals
   ) throws {
+    hasFirmware = image.firmware != nil
+    showsLowROM = !image.roms.isEmpty
     func attach(_ device: any PortDevice, _ range: ClosedRange<UInt16>, _ name: String) throws {
       try ports.attach(device, ports: range, name: name)
     }
@@ -84,6 +92,7 @@ final class PC {
     let clock = RealTimeClock146818(
       queue: events, interrupt: line(IRQ.clock), startEpoch: startTime)
     clock.configure(memory: UInt64(memory.ramSize))
+    clock.configure(bootOrder: configuration.bootOrder.map(\.code))
     try attach(timer, 0x40...0x43, "pit")
     try attach(controlB, 0x61...0x61, "pit")
     try attach(clock, 0x70...0x71, "rtc")
@@ -143,6 +152,8 @@ final class PC {
     // PCI: host bridge, ISA bridge, power management.
     let host = PCIHostBridge()
     host.resetRequested = signals.reset
+    let shadow = MemoryShadow(memory: memory)
+    host.memoryAttributeWritten = { shadow.write(register: $0, value: $1) }
     try attach(host, 0xCF8...0xCFF, "pci")
     let bridge = PIIX3ISABridge(controller: pic)
     host.attach(bridge.function, device: 1, function: 0)
@@ -163,8 +174,11 @@ final class PC {
         return isFree ? base : nil
       }
     }
+    pciHost = host
     pciBridge = bridge
     powerFunction = power
+    let firmware = try Self.attachFirmwarePorts(
+      ports, memory: memory, configuration: configuration, log: signals.firmwareOutput)
 
     // Video: the VGA's ports and window, the Bochs display interface, the framebuffer where the guest maps it.
     let vga = VGA(queue: events)
@@ -185,23 +199,31 @@ final class PC {
         return isFree ? base : nil
       }
     }
+    if let rom = image.firmware?.videoROM {
+      Self.attachVideoROM(rom, to: video, memory: memory)
+    }
     host.attach(video, device: 2, function: 0)
     self.vga = vga
 
     resettables = [
       pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post, coprocessor,
       dma, host,
-      bridge, power, acpi, vga,
+      bridge, power, acpi, vga, firmware,
     ]
   }
 
   /// The power-on state of every device.
   func reset() {
     for device in resettables { device.reset() }
+    guard !hasFirmware else { return }
     // What a firmware would set up, for guests that start without one.
     pciBridge.route(IRQ.pci)
     interruptControllers.setLevelTriggered(IRQ.levelTriggered)
     powerFunction.enable(base: Self.powerManagementBase)
+    // RAM from C0000h on, unless there is a ROM to see.
+    if !showsLowROM {
+      for register in 0x59...0x5F { pciHost.function.write(register, 0x33) }
+    }
   }
 
   /// The text on the screen, line by line, without attributes.

@@ -29,6 +29,8 @@ public final class PhysicalMemory {
   private let pages: UnsafeMutablePointer<PhysicalPage>
   private static let pageCount = 1 << 20
   private var roms: [UnsafeMutableRawPointer] = []
+  /// ROM by physical page address, to show it again after RAM was mapped over it.
+  private var romPages: [UInt32: UnsafeMutablePointer<UInt8>] = [:]
 
   private struct DeviceRange {
     var range: ClosedRange<UInt32>
@@ -90,13 +92,46 @@ public final class PhysicalMemory {
     contents.withUnsafeBytes { rom.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
     roms.append(rom)
     for offset in stride(from: 0, to: bytes, by: 4096) {
-      setPage(
-        address &+ UInt32(offset),
-        PhysicalPage(
-          host: (rom + offset).assumingMemoryBound(to: UInt8.self),
-          flags: UInt32(PAGE_READABLE.rawValue)))
+      let page = address &+ UInt32(offset)
+      let host = (rom + offset).assumingMemoryBound(to: UInt8.self)
+      romPages[page] = host
+      setPage(page, PhysicalPage(host: host, flags: UInt32(PAGE_READABLE.rawValue)))
     }
     mapChanged()
+  }
+
+  /// Makes a page-aligned range read-only memory: RAM that ignores writes, or the ROM (a hole if there is
+  /// none) at its place. 82441FX data sheet, "PAM".
+  public func protect(_ range: ClosedRange<UInt32>, showsRAM: Bool) {
+    for page in (range.lowerBound >> 12)...(range.upperBound >> 12) {
+      let address = page << 12
+      let rom = showsRAM ? nil : romPages[address]
+      let ram =
+        showsRAM && address < ramSize
+        ? (self.ram + Int(address)).assumingMemoryBound(to: UInt8.self) : nil
+      let host = rom ?? ram
+      setPage(
+        address,
+        PhysicalPage(host: host, flags: host == nil ? 0 : UInt32(PAGE_READABLE.rawValue)))
+    }
+    mapChanged()
+  }
+
+  /// Makes a page-aligned range RAM again.
+  public func unprotect(_ range: ClosedRange<UInt32>) {
+    for page in (range.lowerBound >> 12)...(range.upperBound >> 12) { mapRAM(page: page << 12) }
+    mapChanged()
+  }
+
+  /// A byte of the ROM at an address, whatever is mapped there now; ones where there is no ROM.
+  public func romByte(_ physical: UInt32) -> UInt8 {
+    romPages[physical & ~4095].map { $0[Int(physical & 4095)] } ?? 0xFF
+  }
+
+  /// Writes a byte of RAM, whatever is mapped there now.
+  public func writeShadowed(_ physical: UInt32, _ value: UInt8) {
+    guard physical < ramSize else { return }
+    ram.storeBytes(of: value, toByteOffset: Int(physical), as: UInt8.self)
   }
 
   /// Gives a page-aligned range to a device; RAM below it is hidden.

@@ -90,6 +90,15 @@ enum Arguments {
       })
   }
 
+  /// Letters of drives, such as `cda`; commas may stand between them.
+  static func bootOrder(_ text: String) throws -> [MachineConfiguration.BootDevice] {
+    let order = text.filter { $0 != "," }.map(MachineConfiguration.BootDevice.init)
+    guard !order.isEmpty, !order.contains(nil), Set(order).count == order.count else {
+      throw ValidationError("use c (disk), d (CD) and a (floppy), each once at most")
+    }
+    return order.compactMap { $0 }
+  }
+
   /// `stdio`, `none` or `file:PATH`.
   static func destination(_ text: String) throws -> Console.Destination {
     if text == "stdio" { return .standardOutput }

@@ -25,9 +25,23 @@ struct MachineOptions: ParsableArguments {
   var append: String?
 
   @Option(
+    help: ArgumentHelp("The system firmware (the installed SeaBIOS).", valueName: "file"))
+  var bios: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What the firmware tries to boot from, in this order: c = disk, d = CD, a = floppy (cda).",
+      valueName: "order"),
+    transform: Arguments.bootOrder)
+  var boot = MachineConfiguration().bootOrder
+
+  @Option(
     help: ArgumentHelp(
       "Start a bare ROM image at the reset vector.", valueName: "file"))
   var rom: String?
+
+  @Flag(help: "Boot the embedded demonstration.")
+  var demo = false
 
   @Option(
     help: ArgumentHelp(
@@ -58,8 +72,12 @@ struct MachineOptions: ParsableArguments {
   var debugExit = false
 
   func validate() throws {
-    guard kernel == nil || rom == nil else {
-      throw ValidationError("--kernel and --rom exclude each other")
+    let chosen = [
+      kernel.map { _ in "--kernel" }, rom.map { _ in "--rom" }, bios.map { _ in "--bios" },
+      demo ? "--demo" : nil,
+    ].compactMap { $0 }
+    guard chosen.count < 2 else {
+      throw ValidationError("\(chosen[0]) and \(chosen[1]) exclude each other")
     }
     guard kernel != nil || initrd == nil else { throw ValidationError("--initrd needs --kernel") }
     guard kernel != nil || append == nil else { throw ValidationError("--append needs --kernel") }
@@ -73,6 +91,7 @@ struct MachineOptions: ParsableArguments {
     result.mhz = mhz
     result.timing = timing
     result.cycleLimit = cycleLimit
+    result.bootOrder = boot
     result.debugExit = debugExit
     if clock == .cycles { result.startTime = MachineConfiguration.fixedStartTime }
     return result
@@ -83,13 +102,30 @@ struct MachineOptions: ParsableArguments {
     if let rom {
       return try ROMLoader.load(rom: Files.read(rom, option: "--rom"), name: "--rom: \(rom)")
     }
-    guard let kernel else { return try BootImage.demonstration() }
+    if demo { return try BootImage.demonstration() }
+    guard let kernel else { return try firmware() }
     let bytes = try Files.read(kernel, option: "--kernel")
     var disk: [UInt8]?
     if let initrd { disk = try Files.read(initrd, option: "--initrd") }
     return try KernelLoader.load(
       kernel: bytes, name: "--kernel: \(kernel)", initrd: disk, initrdName: initrd ?? "",
       commandLine: append ?? "", configuration: configuration)
+  }
+}
+
+extension MachineOptions {
+  /// The system firmware that was named, or the installed one, with the installed video firmware.
+  private func firmware() throws(InputError) -> BootImage {
+    let system: [UInt8]
+    if let bios {
+      system = try Files.read(bios, option: "--bios")
+    } else {
+      system = try FirmwareLoader.find(FirmwareLoader.systemName, option: "--bios")
+    }
+    return try FirmwareLoader.load(
+      system: system, systemName: "--bios: \(bios ?? FirmwareLoader.systemName)",
+      video: FirmwareLoader.find(FirmwareLoader.videoName, option: "--bios"),
+      videoName: "--bios: \(FirmwareLoader.videoName)")
   }
 }
 

@@ -9,7 +9,7 @@ struct Run: ParsableCommand {
     abstract: "Boot a machine.",
     discussion: """
       Examples:
-        switchback run
+        switchback run --demo
         switchback run --kernel guests/vmlinuz-686 --initrd initrd --append console=ttyS0 \\
           --serial stdio --clock host
         switchback run --rom test.bin --debug-exit --time-limit 10
@@ -42,6 +42,12 @@ struct Run: ParsableCommand {
     help: ArgumentHelp("Port E9h: stdio, file:PATH or none (none).", valueName: "where"),
     transform: Arguments.destination)
   var debugcon: Console.Destination = .none
+
+  @Option(
+    help: ArgumentHelp(
+      "The firmware's log, port 402h: stdio, file:PATH or none (none).", valueName: "where"),
+    transform: Arguments.destination)
+  var biosLog: Console.Destination = .none
 
   @Flag(name: .customLong("stats"), help: "Print the report to standard error at the end.")
   var printsReport = false
@@ -99,7 +105,9 @@ struct Run: ParsableCommand {
     ] {
       if let path { try Files.checkWritable(path, option: option) }
     }
-    for (destination, option) in [(serial, "--serial"), (debugcon, "--debugcon")] {
+    for (destination, option) in [
+      (serial, "--serial"), (debugcon, "--debugcon"), (biosLog, "--bios-log"),
+    ] {
       if case .file(let path) = destination { try Files.checkWritable(path, option: option) }
     }
     var configuration = machine.configuration
@@ -113,7 +121,8 @@ struct Run: ParsableCommand {
     let usesInput = serial == .standardOutput
     let console: Console
     do {
-      console = try Console(serial: serial, debug: debugcon, readsInput: usesInput)
+      console = try Console(
+        serial: serial, debug: debugcon, firmware: biosLog, readsInput: usesInput)
     } catch { throw InputError(.cannotCreate, "\(error)") }
     let pc = try Machine(
       configuration: configuration, image: image, console: console, script: script,

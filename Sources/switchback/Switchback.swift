@@ -10,7 +10,8 @@ struct Switchback: ParsableCommand {
     commandName: "switchback",
     abstract: "A full-system simulator of a 32-bit x86 PC.",
     discussion: """
-      Without arguments for a kernel or a ROM, `switchback run` boots an embedded demonstration.
+      `switchback run` boots from its drives by the installed firmware (SeaBIOS), or directly the kernel or
+      ROM that is named; `switchback run --demo` boots an embedded demonstration.
 
       Examples:
         switchback run --kernel vmlinuz --initrd initrd.gz --append 'console=ttyS0' --serial stdio

@@ -131,6 +131,12 @@ struct DeviceUnderTest: CustomTestStringConvertible, Sendable {
       return Instance(
         device: vga.displayInterface, ports: 3, resettable: vga, readBack: [(0, 0xFF)])
     },
+    DeviceUnderTest(name: "firmware configuration") { _, _ in
+      let device = FirmwareConfiguration()
+      device.configure(
+        memory: 64 << 20, showsBootMenu: true, files: [.init(name: "a", contents: [1, 2, 3])])
+      return Instance(device: device, ports: 12, resettable: device)
+    },
   ]
 }
 

@@ -117,3 +117,21 @@ extension PCIHostBridge {
   #expect(bases.last == .some(nil))
   #expect(bases.contains(0xB000))
 }
+
+@Test func expansionROMsHaveTheirOwnEnableBit() {
+  let function = PCIFunction(vendor: 1, device: 2, classCode: 0x030000)
+  var base: UInt32?
+  function.addExpansionROM(size: 0x1_0000) { base = $0 }
+  function.write(4, 0x02)
+  function.write(0x30, width: 4, value: 0xFFFF_FFFE)
+  #expect(function.read(dword: 0x30) == 0xFFFF_0000)
+  function.write(0x30, width: 4, value: 0xFE00_0000)
+  #expect(base == nil)
+  function.write(0x30, 0x01)
+  #expect(base == 0xFE00_0000)
+  function.write(4, 0)
+  #expect(base == nil)
+  let rom = ExpansionROM([0x55, 0xAA, 0x03])
+  #expect(rom.size == 4096)
+  #expect(rom.readMemory(offset: 0, width: .dword) == 0xFF03_AA55)
+}

@@ -43,12 +43,20 @@ public struct BootImage: Sendable, Equatable {
     }
   }
 
+  /// What a system firmware finds besides the hardware.
+  public struct Firmware: Sendable, Equatable {
+    /// The video card's expansion ROM.
+    public var videoROM: [UInt8]
+  }
+
   /// Goes to RAM.
   public var segments: [Segment] = []
   /// Becomes read-only memory.
   public var roms: [Segment] = []
   public var entry: Entry
-  /// For the report: "linux", "multiboot" or "rom".
+  /// What hangs on a firmware that sets up the hardware; nil where the machine does that itself.
+  public var firmware: Firmware?
+  /// For the report: "linux", "multiboot", "firmware", "rom" or "demo".
   public var kind: String
 
   public init(kind: String, entry: Entry) {

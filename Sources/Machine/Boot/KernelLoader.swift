@@ -1,3 +1,4 @@
+import Devices
 import Roms
 
 /// Chooses the loader by what a kernel file is.
@@ -10,7 +11,7 @@ public enum KernelLoader {
     configuration: MachineConfiguration
   ) throws(InputError) -> BootImage {
     guard !kernel.isEmpty else { throw InputError(.badData, "\(name): the file is empty") }
-    let tables = PC.acpiTables
+    let tables = ACPITables(PC.acpiConfiguration)
     let memory = MemoryLayoutMap(
       ramSize: UInt32(configuration.memory), acpiRoot: tables.rootPointer)
     var image = try load(
