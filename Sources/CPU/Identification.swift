@@ -12,6 +12,9 @@ public enum Identification {
   public static let features: UInt32 = [0, 2, 3, 4, 5, 6, 8, 11, 13, 15, 19, 23, 24, 25, 26]
     .reduce(0) { $0 | 1 << $1 }
 
+  /// Leaf 1, EDX: a local APIC, which the machine around the processor may have.
+  static let apicFeature: UInt32 = 1 << 9
+
   /// Leaf 8000_0001h, EDX: execute-disable.
   public static let extendedFeatures: UInt32 = 1 << 20
 
@@ -19,14 +22,16 @@ public enum Identification {
   private static let lastExtendedLeaf: UInt32 = 0x8000_0004
 
   /// EAX, EBX, ECX, EDX of a leaf. Leaves beyond the last give the last basic one.
-  public static func leaf(_ number: UInt32) -> (UInt32, UInt32, UInt32, UInt32) {
+  public static func leaf(_ number: UInt32, hasAPIC: Bool = false)
+    -> (UInt32, UInt32, UInt32, UInt32)
+  {
     switch number {
     case 0:
       let v = words(vendor, count: 3)
       return (lastBasicLeaf, v[0], v[2], v[1])
     case 1:
       // CLFLUSH works on lines of 8 * 8 bytes.
-      return (signature, 0x0000_0800, 0, features)
+      return (signature, 0x0000_0800, 0, features | (hasAPIC ? apicFeature : 0))
     case 0x8000_0000: return (lastExtendedLeaf, 0, 0, 0)
     case 0x8000_0001: return (0, 0, 0, extendedFeatures)
     case 0x8000_0002...0x8000_0004:

@@ -84,8 +84,8 @@ extension CPU {
     case MSR.timeStampCounter: return timeStampCounter
     case MSR.platformID, MSR.powerOnConfiguration, MSR.microcodeSignature, MSR.debugControl:
       return 0
-    // The bootstrap processor's, disabled: there is no local APIC.
-    case MSR.apicBase: return 0xFEE0_0100
+    // Without a local APIC the bootstrap processor's, disabled.
+    case MSR.apicBase: return processor.readAPICBase?() ?? 0xFEE0_0100
     case MSR.sysenterCS: return UInt64(pointee.sysenterCS)
     case MSR.sysenterESP: return UInt64(pointee.sysenterESP)
     case MSR.sysenterEIP: return UInt64(pointee.sysenterEIP)
@@ -108,7 +108,9 @@ extension CPU {
     case MSR.microcodeTrigger, MSR.microcodeSignature, MSR.powerOnConfiguration: break
     case MSR.apicBase:
       // Enabling an APIC that is not there is refused.
-      guard value & ~0xF_FFFF_F100 == 0 else { throw .generalProtection() }
+      let enable: UInt64 = processor.readAPICBase == nil ? 0 : 0x800
+      guard value & ~(0xF_FFFF_F100 | enable) == 0 else { throw .generalProtection() }
+      processor.writeAPICBase(value)
     case MSR.debugControl:
       guard value == 0 else { throw .generalProtection() }
     case MSR.sysenterCS: pointee.sysenterCS = low

@@ -11,6 +11,10 @@ public final class Processor {
   /// Answers the interrupt-acknowledge cycle.
   public var interruptController: (any InterruptController)?
 
+  /// IA32_APIC_BASE of the local APIC, if there is one.
+  public var readAPICBase: (() -> UInt64)?
+  public var writeAPICBase: (UInt64) -> Void = { _ in }
+
   /// FERR#: called when an unmasked x87 exception is reported with CR0.NE = 0 (IRQ 13 on a PC).
   public var floatingPointError: () -> Void = {}
 
@@ -45,6 +49,15 @@ public final class Processor {
     cpu.pointee.interruptLine = asserted ? 1 : 0
     cpu.requestAttention()
   }
+
+  /// A rising edge of the NMI pin.
+  public func requestNMI() {
+    cpu.pointee.nmiPending = 1
+    cpu.requestAttention()
+  }
+
+  /// Whether CPUID shows a local APIC: there is one and it is switched on.
+  public var hasAPIC: Bool { readAPICBase.map { $0() & 0x800 != 0 } ?? false }
 
   /// Drives the A20 gate.
   public func setA20(_ enabled: Bool) {

@@ -1,5 +1,4 @@
-/// Builds the ACPI tables of the machine for boots without a firmware: RSDP, RSDT, FADT, FACS and DSDT. There
-/// is no APIC, so the 8259s are the interrupt model and there is no MADT.
+/// Builds the ACPI tables of the machine: RSDP, RSDT, FADT, FACS, MADT and DSDT.
 public struct ACPITables {
   /// What the tables describe.
   public struct Configuration: Sendable {
@@ -17,6 +16,9 @@ public struct ACPITables {
     public var pciMemory: ClosedRange<UInt32> = 0xC000_0000...0xFEBF_FFFF
     /// Serial ports: first port and line.
     public var serialPorts: [(port: UInt16, interrupt: UInt8)] = [(0x3F8, 4)]
+    /// Where the local APIC and the I/O APIC are.
+    public var localAPIC: UInt32 = 0xFEE0_0000
+    public var ioAPIC: UInt32 = 0xFEC0_0000
     /// Whether a PS/2 mouse is there.
     public var hasMouse = true
 
@@ -34,7 +36,7 @@ public struct ACPITables {
     var hasChecksum = true
   }
 
-  /// RSDP, RSDT, FADT, FACS and DSDT, in order of address.
+  /// RSDP, RSDT, FADT, FACS, MADT and DSDT, in order of address.
   public let tables: [Table]
 
   /// The address of the RSDP, for the boot protocol.
@@ -53,17 +55,20 @@ public struct ACPITables {
     let rsdt = rsdp &+ 64
     let fadt = rsdt &+ 64
     let facs = fadt &+ 256
-    let dsdt = facs &+ 64
+    let madt = facs &+ 64
+    let dsdt = madt &+ 128
     tables = [
       Table(signature: "RSD PTR ", address: rsdp, bytes: Self.rsdp(rsdt: rsdt)),
       Table(
         signature: "RSDT", address: rsdt,
-        bytes: Self.table("RSDT", revision: 1, AML.little(fadt, 4)), pointers: [(36, 4)]),
+        bytes: Self.table("RSDT", revision: 1, AML.little(fadt, 4) + AML.little(madt, 4)),
+        pointers: [(36, 4), (40, 4)]),
       Table(
         signature: "FACP", address: fadt,
         bytes: Self.fadt(configuration, facs: facs, dsdt: dsdt),
         pointers: [(36, 4), (40, 4), (140, 8)]),
       Table(signature: "FACS", address: facs, bytes: Self.facs(), hasChecksum: false),
+      Table(signature: "APIC", address: madt, bytes: Self.madt(configuration)),
       Table(
         signature: "DSDT", address: dsdt,
         bytes: Self.table("DSDT", revision: 1, Self.definitionBlock(configuration))),
@@ -135,6 +140,24 @@ public struct ACPITables {
     putPorts(208, base &+ 8, bits: 32, access: 3)
     putPorts(220, base &+ 12, bits: 32, access: 1)
     return table("FACP", revision: 3, b)
+  }
+
+  /// Multiple APIC description table: one processor, one I/O APIC, and what differs from ISA's usual
+  /// edge-triggered wires (ACPI 6, 5.2.12).
+  private static func madt(_ c: Configuration) -> [UInt8] {
+    // The 8259s are there too.
+    var b = AML.little(c.localAPIC, 4) + AML.little(1, 4)
+    b += [0, 8, 0, 0] + AML.little(1, 4)
+    b += [1, 12, 0, 0] + AML.little(c.ioAPIC, 4) + AML.little(0, 4)
+    func override(_ source: UInt8, input: UInt8, flags: UInt32) -> [UInt8] {
+      [2, 10, 0, source] + AML.little(UInt32(input), 4) + AML.little(flags, 2)
+    }
+    b += override(0, input: 2, flags: 0)
+    for line in Set(c.pirqInterrupts + [c.sciInterrupt]).sorted() {
+      b += override(line, input: line, flags: 0x0D)  // active high, level triggered
+    }
+    b += [4, 6, 0xFF] + AML.little(0, 2) + [1]  // NMIs on LINT1
+    return table("APIC", revision: 1, b)
   }
 
   // MARK: DSDT

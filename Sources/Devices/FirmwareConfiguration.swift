@@ -15,6 +15,8 @@ public final class FirmwareConfiguration: PortDevice, Resettable {
     static let bootMenu: UInt16 = 0x0E
     static let maximumProcessors: UInt16 = 0x0F
     static let directory: UInt16 = 0x19
+    /// Whether the timer's interrupt is input 2 of the I/O APIC.
+    static let timerOverride: UInt16 = 0x8002
     static let firstFile: UInt16 = 0x20
   }
 
@@ -66,6 +68,7 @@ public final class FirmwareConfiguration: PortDevice, Resettable {
       Key.memorySize: little(memory, 8),
       Key.processors: little(1, 2),
       Key.maximumProcessors: little(1, 2),
+      Key.timerOverride: [1],
       Key.bootMenu: little(showsBootMenu ? 1 : 0, 2),
     ]
     var directory = big(UInt64(files.count), 4)

@@ -176,7 +176,8 @@ enum SystemFamily {
     switch i.kind {
     case .cpuid:
       return { cpu, op in
-        (cpu.eax, cpu.ebx, cpu.ecx, cpu.edx) = Identification.leaf(cpu.eax)
+        (cpu.eax, cpu.ebx, cpu.ecx, cpu.edx) = Identification.leaf(
+          cpu.eax, hasAPIC: cpu.processor.hasAPIC)
         return 0
       }
     case .rdtsc:

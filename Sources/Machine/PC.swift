@@ -51,6 +51,8 @@ final class PC {
   }
 
   let interruptControllers: PICPair
+  private let localAPIC: LocalAPIC
+  private let ioAPIC: IOAPIC
   let serial1: UART16550A
   let keyboard: KeyboardController8042
   let typer: KeyTyper
@@ -78,13 +80,15 @@ final class PC {
 
     // Interrupts.
     let pic = PICPair()
-    func line(_ number: Int) -> InterruptLine { InterruptLine(pic, line: number) }
-    processor.interruptController = pic
-    pic.interruptRequestChanged = { [unowned processor] in processor.setInterruptLine($0) }
+    let apics = try Self.attachAPICs(processor: processor, memory: memory, queue: events, pic: pic)
+    let wires = InterruptWires(legacy: pic, apic: apics.io)
+    func line(_ number: Int) -> InterruptLine { InterruptLine(wires, line: number) }
     try attach(pic.primary, 0x20...0x21, "pic")
     try attach(pic.secondary, 0xA0...0xA1, "pic")
     try attach(pic.edgeLevelControl, 0x4D0...0x4D1, "pic")
     interruptControllers = pic
+    localAPIC = apics.local
+    ioAPIC = apics.io
 
     // Time.
     let timer = IntervalTimer8254(queue: events, interrupt: line(IRQ.timer))
@@ -155,7 +159,7 @@ final class PC {
     let shadow = MemoryShadow(memory: memory)
     host.memoryAttributeWritten = { shadow.write(register: $0, value: $1) }
     try attach(host, 0xCF8...0xCFF, "pci")
-    let bridge = PIIX3ISABridge(controller: pic)
+    let bridge = PIIX3ISABridge(controller: wires)
     host.attach(bridge.function, device: 1, function: 0)
     let power = PIIX4PowerManagementFunction()
     host.attach(power.function, device: 1, function: 3)
@@ -206,7 +210,8 @@ final class PC {
     self.vga = vga
 
     resettables = [
-      pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, post, coprocessor,
+      pic, apics.local, apics.io, timer, controlB, clock, gate, keyboard, controlA, typer, serial1,
+      post, coprocessor,
       dma, host,
       bridge, power, acpi, vga, firmware,
     ]
@@ -245,6 +250,11 @@ final class PC {
   var interruptCounts: [String: UInt64] {
     var result: [String: UInt64] = [:]
     for (line, count) in interruptControllers.acknowledged.enumerated() where count > 0 {
+      result[IRQ.names[line] ?? "irq\(line)", default: 0] += count
+    }
+    if localAPIC.timerInterrupts > 0 { result["apic"] = localAPIC.timerInterrupts }
+    for (input, count) in ioAPIC.sent.enumerated() where count > 0 {
+      let line = input == 2 ? IRQ.timer : input
       result[IRQ.names[line] ?? "irq\(line)", default: 0] += count
     }
     return result

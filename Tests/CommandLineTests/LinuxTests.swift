@@ -78,6 +78,24 @@ struct LinuxTests {
     #expect(run.output.contains("reboot: Power down"))
   }
 
+  /// With both APICs, with the local one only, with the 8259s; with and without ACPI.
+  @Test(arguments: [
+    ("", "IO-APIC", 0), ("noapic", "XT-PIC", 0), ("nolapic", "XT-PIC", 0),
+    ("acpi=off", "XT-PIC", 71), ("acpi=off noapic nolapic", "XT-PIC", 71),
+  ]) func interruptControllers(options: String, expected: String, status: Int32) throws {
+    let scratch = try Scratch()
+    let script = "cat /proc/interrupts\npoweroff -f\n"
+    let disk = try scratch.file("initrd", try Guests.ramDisk(initScript: Guests.setUp + script))
+    let run = try Program([
+      "run", "--engine", "translator", "--kernel", Guests.kernel, "--initrd", disk,
+      "--append", "console=ttyS0 quiet cryptomgr.notests \(options)", "--time-limit", "100",
+    ])
+    // Without ACPI the kernel cannot switch the machine off.
+    #expect(run.status == status, "\(run.output.suffix(2000))")
+    let timer = run.output.split(separator: "\n").first { $0.contains("timer") } ?? ""
+    #expect(timer.contains(expected), "\(run.output.suffix(2000))")
+  }
+
   @Test(arguments: Guests.kernels) func digestsAndCompressionAgreeWithTheHost(kernel: String) throws
   {
     let scratch = try Scratch()
