@@ -17,6 +17,7 @@ needs=(
   "file:/usr/include/x86_64-linux-gnu/sys/cdefs.h libc6-dev"
   "library:gcc/x86_64-linux-gnu/*/32/libgcc.a gcc-multilib"
   "file:/usr/include/Zydis/Zydis.h libzydis-dev"
+  "command:gdb gdb"
   "file:/usr/share/seabios/vgabios-stdvga.bin seabios"
 )
 

@@ -22,4 +22,6 @@ public protocol Engine: AnyObject {
   /// Called before each block when not nil, with the linear address of its start.
   var traceBlock: ((UInt32) -> Void)? { get set }
   func run() -> Exit
+  /// Forgets everything decoded, because breakpoints have changed. Not during a run.
+  func dropDecodedCode()
 }

@@ -18,6 +18,11 @@ public final class Processor {
   /// FERR#: called when an unmasked x87 exception is reported with CR0.NE = 0 (IRQ 13 on a PC).
   public var floatingPointError: () -> Void = {}
 
+  /// Where a debugger stops the machine.
+  public let breakpoints = Breakpoints()
+  /// While a debugger steps, interrupts from outside wait, so that a step stays in the code it began in.
+  public var holdsInterrupts = false
+
   /// Told about every delivered exception and interrupt when not nil: (vector, error code, EIP).
   public var traceInterrupt: ((UInt8, UInt16?, UInt32) -> Void)?
 

@@ -5,6 +5,10 @@ import Memory
 /// Decodes guest code into blocks.
 struct BlockBuilder {
   let timing: TimingModel
+  /// Instructions at these places check for a stop first; nil while no debugger is there.
+  var breakpoints: Breakpoints?
+  /// Of the block's first byte.
+  private var start: UInt32 = 0
   /// Reused from block to block.
   private var ops: [MicroOp] = []
 
@@ -19,6 +23,7 @@ struct BlockBuilder {
     _ cpu: CPU, linear: UInt32, physical: UInt32, cache: BlockCache
   ) throws(Fault) -> BlockPointer {
     ops.removeAll(keepingCapacity: true)
+    start = linear
     let codeSize = cpu.pointee.codeSize
     let available = 0x1000 - Int(physical & 0xFFF)
     var secondPage = Block.noPage
@@ -117,6 +122,12 @@ struct BlockBuilder {
   private mutating func append(_ handler: @escaping Handler, _ i: Instruction, cycles: UInt32) {
     let before = ops.last.map { $0.cyclesBefore + $0.cycles } ?? 0
     let start = ops.last?.endOffset ?? 0
+    var handler = handler
+    if let breakpoints, i.length > 0, i.row != .max,
+      breakpoints.watches(self.start &+ UInt32(start))
+    {
+      handler = checkBreakpoint
+    }
     ops.append(
       MicroOp(
         handler: handler, instruction: i, cycles: cycles, cyclesBefore: before, startOffset: start,
@@ -128,4 +139,16 @@ struct BlockBuilder {
   private mutating func terminate() {
     append({ _, _ in Leave.sequential }, Instruction(), cycles: 0)
   }
+}
+
+/// Stops at a debugger's breakpoint, or executes the instruction.
+private let checkBreakpoint: Handler = { cpu, op in
+  let linear = cpu.cs.pointee.base &+ cpu.pointee.eip &+ UInt32(op.pointee.startOffset)
+  if cpu.processor.breakpoints.stops(at: linear) {
+    cpu.pointee.stop |= UInt32(STOP_EXIT.rawValue)
+    // Nothing has been executed: this is no iteration of a repeated instruction.
+    cpu.pointee.op = nil
+    return Leave.restart
+  }
+  return Handlers.handler(for: op.pointee.instruction)(cpu, op)
 }

@@ -36,6 +36,11 @@ public final class Interpreter: Engine {
     processor.memory.addCodeObserver(cache)
   }
 
+  public func dropDecodedCode() {
+    builder.breakpoints = processor.breakpoints
+    cache.flush()
+  }
+
   public func run() -> Exit {
     startAccounting()
     defer { account() }
@@ -286,6 +291,7 @@ public final class Interpreter: Engine {
   }
 
   private func acceptInterrupt() {
+    if processor.holdsInterrupts { return }
     if cpu.pointee.nmiPending != 0, cpu.pointee.nmiBlocked == 0 {
       cpu.pointee.nmiPending = 0
       cpu.pointee.nmiBlocked = 1

@@ -34,6 +34,7 @@ public final class Machine {
   /// A guest that polls for input, as boot loaders do, is taken to wait at this cycle.
   private var typeAt: UInt64 = .max
   let tracer: Tracer
+  private var debugger: RemoteDebugger?
 
   // Measurements.
   private(set) var hostNanoseconds: UInt64 = 0
@@ -155,7 +156,12 @@ public final class Machine {
     start = HostClock.nanoseconds
     pacer.begin(cycles: cpu.pointee.cycles, nanoseconds: start)
     sliceEnd = cpu.pointee.cycles &+ sliceCycles
-    while ending == nil { step() }
+    if configuration.startsPaused { debugger?.waitForDebugger() }
+    while ending == nil {
+      step()
+      if processor.breakpoints.isHit { debugger?.reportBreakpoint() }
+    }
+    if let ending { debugger?.reportEnd(status: ending.status) }
     console.flush()
     wallNanoseconds &+= HostClock.nanoseconds &- start
     return ending ?? .quit
@@ -168,7 +174,7 @@ public final class Machine {
       sliceEnd = cpu.pointee.cycles &+ sliceCycles
     }
     pauseAt = cycle
-    while ending == nil && cpu.pointee.cycles < cycle { step() }
+    while ending == nil && cpu.pointee.cycles < cycle && !processor.breakpoints.isHit { step() }
     pauseAt = .max
   }
 
@@ -261,13 +267,21 @@ public final class Machine {
 
   private func attendToHost() {
     console.flush()
+    guard !mustEnd() else { return }
+    debugger?.poll()
+    waitForInput(nanoseconds: 0)
+  }
+
+  /// Ends the run on a signal or when its time is up.
+  /// - Returns: whether it has ended.
+  func mustEnd() -> Bool {
     if let signal = HostSignals.caught { end(.signal(signal)) }
     if let limit = configuration.timeLimit,
       Double(HostClock.nanoseconds &- start) >= limit * 1e9
     {
       end(.timeLimit)
     }
-    waitForInput(nanoseconds: 0)
+    return ending != nil
   }
 
   /// Sleeps, but takes input as soon as there is some.
@@ -326,6 +340,28 @@ public final class Machine {
     if script.advance() { return end(.untilReached) }
     matcher = TextMatcher(script.awaited ?? "")
     typeAt = cpu.pointee.cycles &+ configuration.mhz * 1_000_000
+  }
+}
+
+// MARK: Debugging
+
+extension Machine {
+  /// Lets a debugger connect while the machine runs.
+  public func attachDebugger(_ listener: HostListener) {
+    debugger = RemoteDebugger(self, listener: listener)
+  }
+
+  /// Executes one instruction; interrupts from outside wait unless the processor waits for one.
+  func stepOne() {
+    processor.holdsInterrupts = cpu.pointee.halted == 0
+    advance(to: cpu.pointee.cycles &+ 1)
+    processor.holdsInterrupts = false
+    cpu.requestAttention()
+  }
+
+  /// The machine stood still while time went on outside.
+  func clockWasStopped() {
+    pacer.begin(cycles: cpu.pointee.cycles, nanoseconds: HostClock.nanoseconds)
   }
 }
 

@@ -44,6 +44,8 @@ public struct MachineConfiguration: Sendable, Equatable {
   public var startTime: Int64?
   /// Whether `--type` presses keys rather than sending characters on the serial line.
   public var typesOnKeyboard = false
+  /// Whether the machine waits for its debugger before the first instruction.
+  public var startsPaused = false
   /// Whether port F4h ends the run.
   public var debugExit = false
   /// Whether a reset by the guest ends the run.

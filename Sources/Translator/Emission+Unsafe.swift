@@ -68,7 +68,8 @@ extension Translator {
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
       let flow = lowering.lower(
         op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)), next: next,
-        callout: callouts.contains(physical) || op.pointee.instruction.row == .max)
+        callout: callouts.contains(physical) || op.pointee.instruction.row == .max
+          || cpu.processor.breakpoints.watches(physical))
       if flow == .ended { ended = true }
     }
     positions.append(lowering.a.position)
@@ -108,7 +109,11 @@ extension Translator {
   func checkPosition(_ block: BlockPointer, _ count: Int) -> Int? {
     (0..<count).first { index in
       let i = block.ops[index].instruction
-      guard i.row != .max, !i.hasMemoryOperand else { return false }
+      // One that may stop for a debugger needs the flags.
+      let place = block.pointee.physical &+ UInt32(block.ops[index].startOffset)
+      guard i.row != .max, !i.hasMemoryOperand, !cpu.processor.breakpoints.watches(place) else {
+        return false
+      }
       switch i.kind {
       case .add, .sub, .cmp, .and, .or, .xor, .test, .neg: return true
       default: return false

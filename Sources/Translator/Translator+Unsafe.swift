@@ -76,6 +76,8 @@ public final class Translator: Engine, TranslationObserver {
 
   // MARK: Running
 
+  public func dropDecodedCode() { interpreter.dropDecodedCode() }
+
   public func run() -> Exit {
     switchback_install_handlers(cpu)
     interpreter.startAccounting()

@@ -3,6 +3,12 @@ import Host
 import ISA
 import Machine
 
+/// Where a debugger may connect.
+struct DebugAddress: Sendable {
+  var host: String
+  var port: UInt16
+}
+
 /// Parsers of option values. Each throws a `ValidationError` that says what would be right; the argument
 /// parser adds the option's name.
 enum Arguments {
@@ -97,6 +103,16 @@ enum Arguments {
       throw ValidationError("use c (disk), d (CD) and a (floppy), each once at most")
     }
     return order.compactMap { $0 }
+  }
+
+  /// `PORT` on the loopback interface, or `HOST:PORT`.
+  static func debugAddress(_ text: String) throws -> DebugAddress {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard let last = parts.last, let port = UInt16(last), parts.count <= 2 else {
+      throw ValidationError("use PORT or HOST:PORT, with an IPv4 address as HOST")
+    }
+    let host = parts.count == 2 && !parts[0].isEmpty ? String(parts[0]) : "127.0.0.1"
+    return DebugAddress(host: host, port: port)
   }
 
   /// `stdio`, `none` or `file:PATH`.

@@ -95,8 +95,22 @@ struct Run: ParsableCommand {
   @Option(help: ArgumentHelp("Write the trace to a file.", valueName: "path"))
   var traceFile: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Let GDB connect to this TCP port (target remote); loopback unless HOST is given.",
+      valueName: "[host:]port"),
+    transform: Arguments.debugAddress)
+  var gdb: DebugAddress?
+
+  @Flag(help: "Wait for the debugger of --gdb before the first instruction.")
+  var paused = false
+
   @Flag(help: "End with status 0 when the guest resets the machine.")
   var noReboot = false
+
+  func validate() throws {
+    if paused && gdb == nil { throw ValidationError("--paused needs --gdb") }
+  }
 
   func run() throws {
     let image = try machine.bootImage()
@@ -114,6 +128,7 @@ struct Run: ParsableCommand {
     configuration.timeLimit = timeLimit
     configuration.trace = trace
     configuration.endsOnReset = noReboot
+    configuration.startsPaused = paused
     configuration.typesOnKeyboard = serial == .none
     let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
 
@@ -131,6 +146,13 @@ struct Run: ParsableCommand {
       do { try pc.traceTo(path: traceFile) } catch {
         throw InputError(.cannotCreate, "--trace-file: \(error)")
       }
+    }
+    if let gdb {
+      do {
+        let listener = try HostListener(host: gdb.host, port: gdb.port)
+        writeToStandardError("switchback: GDB may connect to \(gdb.host):\(listener.port)\n")
+        pc.attachDebugger(listener)
+      } catch { throw InputError(.unavailable, "--gdb: \(error)") }
     }
     let terminal = usesInput ? RawTerminal() : nil
     let ending = pc.run()
