@@ -118,11 +118,15 @@ struct RemoteRegisters {
       let value = stack((physical - top + 8) % 8)
       let exponent = UInt16(value[8]) | UInt16(value[9] & 0x7F) << 8
       let isZero = value[0..<8].allSatisfy { $0 == 0 }
-      let tag: UInt32 =
-        cpu.pointee.fpu.tags >> UInt8(physical) & 1 == 0
-        ? 3
-        : exponent == 0 && isZero
-          ? 1 : exponent == 0 || exponent == 0x7FFF || value[7] < 0x80 ? 2 : 0
+      let tag: UInt32
+      if cpu.pointee.fpu.tags >> UInt8(physical) & 1 == 0 {
+        tag = 3
+      } else if exponent == 0 && isZero {
+        tag = 1
+      } else {
+        // Denormals, infinities, NaNs and unnormal numbers.
+        tag = exponent == 0 || exponent == 0x7FFF || value[7] < 0x80 ? 2 : 0
+      }
       return word | tag << UInt32(physical * 2)
     }
   }
@@ -146,7 +150,8 @@ struct RemoteRegisters {
     let sse =
       (0..<8).map { register("xmm\($0)", 128, "vec128") }.joined()
       + register("mxcsr", 32, "int", "vector")
-    let systemRegisters = RemoteRegisters.system.map { register($0, 32, "int32", "system") }.joined()
+    let names = RemoteRegisters.system
+    let systemRegisters = names.map { register($0, 32, "int32", "system") }.joined()
     return """
       <?xml version="1.0"?>
       <!DOCTYPE target SYSTEM "gdb-target.dtd">
