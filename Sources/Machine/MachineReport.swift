@@ -1,6 +1,7 @@
 import CPU
 import Host
 import Statistics
+import Translator
 
 extension Machine {
   /// What the run did so far.
@@ -29,6 +30,13 @@ extension Machine {
         cycles: state.modes.0.cycles &+ state.modes.1.cycles,
         hostSeconds: Double(hostNanoseconds) / 1e9, entries: entries, exits: exits)
     ]
+    if let statistics = (engine as? Translator)?.statistics {
+      report.translator = .init(
+        blocks: statistics.blocks, guestBytes: statistics.guestBytes,
+        hostBytes: statistics.hostBytes, seconds: Double(statistics.nanoseconds) / 1e9,
+        evictions: statistics.evictions, invalidations: statistics.invalidations,
+        chained: statistics.chained, lookups: statistics.lookups, misses: statistics.misses)
+    }
     report.memory = [("resets", resets)]
     var devices: [String: Report.Device] = [:]
     for (name, count) in ports.counts {

@@ -117,6 +117,8 @@ public struct Report: Sendable, Equatable {
   /// Named counters of the memory system, in the order to show.
   public var memory: [(name: String, count: UInt64)] = []
   public var devices: [String: Device] = [:]
+  /// What the translator did, if it took part.
+  public var translator: Translator?
   public var slowdown: Slowdown?
 
   public init(host: Host, guest: Guest) {
@@ -166,6 +168,7 @@ extension Report {
       ]),
       "decisions": .object([]),
       "switches": .array([]),
+      "translator": translator.map(\.json),
       "memory": .object(memory.map { .init($0.name, .integer($0.count)) }),
       "devices": .object(
         devices.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) }),
@@ -241,6 +244,7 @@ extension Report {
         table.row("  exit \(reason)", grouped(count))
       }
     }
+    translator?.addRows(to: &table)
     for counter in memory where counter.count > 0 {
       table.row(counter.name.replacing("_", with: " "), grouped(counter.count))
     }

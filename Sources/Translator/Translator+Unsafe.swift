@@ -130,6 +130,8 @@ public final class Translator: Engine, TranslationObserver {
     guard block.pointee.entries >= Self.threshold, block.pointee.secondPage == Block.noPage else {
       return nil
     }
+    let start = HostClock.nanoseconds
+    defer { statistics.nanoseconds &+= HostClock.nanoseconds &- start }
     return translate(block)
   }
 
@@ -174,6 +176,7 @@ public final class Translator: Engine, TranslationObserver {
           switchback_flags_from_lazy(cpu)
           continue
         }
+        statistics.misses += 1
         settle()
         return
       }

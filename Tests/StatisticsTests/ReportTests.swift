@@ -62,6 +62,22 @@ private func sample() -> Report {
     #expect(json["slowdown"] == nil)
   }
 
+  @Test func translatorIsReportedOnlyWhenItTookPart() throws {
+    #expect(sample().json["translator"] == nil)
+    var report = sample()
+    report.translator = .init(
+      blocks: 1, guestBytes: 2, hostBytes: 3, seconds: 0.5, evictions: 4, invalidations: 5,
+      chained: 6, lookups: 7000, misses: 8)
+    let data = Data(report.json.text.utf8)
+    let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect(
+      json["translator"] as? [String: Double] == [
+        "blocks": 1, "guest_bytes": 2, "host_bytes": 3, "seconds": 0.5, "evictions": 4,
+        "invalidations": 5, "chained": 6, "lookups": 7000, "misses": 8,
+      ])
+    #expect(report.table.contains("7,000, 8 missed"))
+  }
+
   @Test func equalReportsGiveEqualText() {
     #expect(sample().json.text == sample().json.text)
     #expect(sample().table == sample().table)
