@@ -8,7 +8,7 @@ RELEASE := $(SWIFT) build -c release
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 SWIFT_SOURCES := Package.swift Sources Tests roms
 
-.PHONY: help run test build setup guests lint format bench fuzz clean
+.PHONY: help run test build setup guests lint format bench fuzz goldens clean
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -43,6 +43,10 @@ bench: build guests ## Measures native, Switchback and the installed peers side 
 fuzz: setup ## Runs random instructions against the host's processor until interrupted.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	SWITCHBACK_FUZZ=1 $(SWIFT) test $(TEST_FLAGS) --skip-build --filter OracleTests
+
+goldens: setup ## Accepts the code that the translator emits now as what it should emit.
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	SWITCHBACK_ACCEPT=1 $(SWIFT) test $(TEST_FLAGS) --skip-build --filter GoldenTests
 
 clean: ## Removes build products and fetched guests.
 	rm -rf .build .build-tests guests

@@ -49,7 +49,7 @@ let package = Package(
     .executableTarget(
       name: "switchback",
       dependencies: [
-        "Machine", "Statistics", "ISA",
+        "Machine", "Statistics", "ISA", "Translator",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -92,6 +92,10 @@ let package = Package(
       name: "InterpreterTests", dependencies: ["Interpreter", "CPU", "Memory", "ISA", "Bus"]),
     .testTarget(name: "ISATests", dependencies: ["CZydis", "ISA"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics"]),
+    .testTarget(
+      name: "TranslatorTests",
+      dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Translator"],
+      exclude: ["Goldens"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,9 +1,14 @@
 extension InstructionTable {
-  /// The families in the order of `Operation`.
-  static let allRows: [Row] = [
-    dataMovementRows, binaryOperationRows, arithmeticRows, logicRows, shiftRows, controlRows,
-    stringRows, flagRows, segmentRows, systemRows, x87TransferRows, x87ArithmeticRows,
-    x87FunctionRows, x87ControlRows, mmxRows, mmxPackedRows, sseRows, sseArithmeticRows,
-    sse2MoveRows, sse2Rows, sse2ArithmeticRows,
-  ].flatMap { $0 }
+  /// The rows in the order of `Operation`, with the family that each list belongs to.
+  static let familyRows: [(family: Family, rows: [Row])] = [
+    (.dataMovement, dataMovementRows), (.arithmetic, binaryOperationRows),
+    (.arithmetic, arithmeticRows), (.logic, logicRows), (.shift, shiftRows),
+    (.control, controlRows), (.string, stringRows), (.flags, flagRows), (.segment, segmentRows),
+    (.system, systemRows), (.x87, x87TransferRows), (.x87, x87ArithmeticRows),
+    (.x87, x87FunctionRows), (.x87, x87ControlRows), (.mmx, mmxRows), (.mmx, mmxPackedRows),
+    (.sse, sseRows), (.sse, sseArithmeticRows), (.sse2, sse2MoveRows), (.sse2, sse2Rows),
+    (.sse2, sse2ArithmeticRows),
+  ]
+
+  static let allRows: [Row] = familyRows.flatMap(\.rows)
 }

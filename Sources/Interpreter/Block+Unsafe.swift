@@ -33,7 +33,7 @@ package struct Block {
   package static let noPage: UInt32 = 1
   /// Bytes from a block to its instructions.
   @inline(__always) static var headerSize: Int { (MemoryLayout<Block>.stride + 63) & ~63 }
-  static let maximumInstructions = 64
+  package static let maximumInstructions = 64
 }
 
 package typealias BlockPointer = UnsafeMutablePointer<Block>

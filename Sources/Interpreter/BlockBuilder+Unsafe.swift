@@ -7,6 +7,8 @@ struct BlockBuilder {
   let timing: TimingModel
   /// Instructions at these places check for a stop first; nil while no debugger is there.
   var breakpoints: Breakpoints?
+  /// The most instructions in a block, at most `Block.maximumInstructions`.
+  var maximumInstructions = Block.maximumInstructions
   /// Of the block's first byte.
   private var start: UInt32 = 0
   /// Reused from block to block.
@@ -54,7 +56,7 @@ struct BlockBuilder {
     _ bytes: UnsafePointer<UInt8>, count: Int, codeSize: UInt8
   ) {
     var offset = 0
-    while offset < count, ops.count < Block.maximumInstructions {
+    while offset < count, ops.count < maximumInstructions {
       var instruction = Instruction()
       switch Decoder.decode(
         bytes + offset, count: count - offset, codeSize: codeSize, into: &instruction)

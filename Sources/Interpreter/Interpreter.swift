@@ -41,6 +41,11 @@ public final class Interpreter: Engine {
     cache.flush()
   }
 
+  /// Blocks that are built from now on have at most `count` instructions; for tools that look at single ones.
+  package func limitBlocks(to count: Int) {
+    builder.maximumInstructions = min(max(count, 1), Block.maximumInstructions)
+  }
+
   public func run() -> Exit {
     startAccounting()
     defer { account() }

@@ -30,7 +30,8 @@ public enum Engines {
     interpreter.keepsBlocks = configuration.cachesBlocks
     guard name == "translator" else { return interpreter }
     do {
-      return try Translator(processor: processor, interpreter: interpreter)
+      return try Translator(
+        processor: processor, interpreter: interpreter, options: configuration.translator)
     } catch {
       throw InputError(.unavailable, "--engine: the translator cannot run here: \(error)")
     }

@@ -8,6 +8,12 @@ public struct Listing: Sendable {
     public var bytes: [UInt8]
     public var text: String
 
+    public init(address: UInt32, bytes: [UInt8], text: String) {
+      self.address = address
+      self.bytes = bytes
+      self.text = text
+    }
+
     /// Address, bytes and text in columns.
     public var formatted: String {
       let hex = bytes.map { hexadecimal($0) }.joined(separator: " ")

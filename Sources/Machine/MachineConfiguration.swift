@@ -1,4 +1,5 @@
 import ISA
+import Translator
 
 /// What a machine is made of and how long it runs.
 public struct MachineConfiguration: Sendable, Equatable {
@@ -59,6 +60,8 @@ public struct MachineConfiguration: Sendable, Equatable {
   public var trace: Set<TraceKind> = []
   /// Whether decoded blocks are kept; off, every instruction is decoded when it is executed.
   public var cachesBlocks = true
+  /// The size of the code cache, and what is not lowered.
+  public var translator = TranslatorOptions()
 
   public static let smallestMemory: UInt64 = 64 << 20
   public static let largestMemory: UInt64 = 3 << 30

@@ -2,6 +2,7 @@ import Bus
 import CPU
 import Host
 import Memory
+import Translator
 
 /// The readable trace of `--trace`, and the memory of the last exceptions and interrupts for a dump.
 final class Tracer {
@@ -53,9 +54,12 @@ final class Tracer {
       line("\(cpu.pointee.cycles) undelivered \(exceptionName(vector)) at \(hexadecimal(eip))")
     }
     if kinds.contains(.blocks) {
-      let name = machine.engine.name
       machine.engine.traceBlock = { [unowned self] address in
-        line("\(cpu.pointee.cycles) block \(hexadecimal(address)) \(name)")
+        line("\(cpu.pointee.cycles) block \(hexadecimal(address)) interpreter")
+      }
+      (machine.engine as? Translator)?.traceTranslation = { [unowned self] listing in
+        let lines = listing.text.split(separator: "\n")
+        line("\(cpu.pointee.cycles) translated " + lines.joined(separator: "\n  "))
       }
     }
     guard kinds.contains(.io) else { return }

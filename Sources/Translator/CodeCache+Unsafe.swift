@@ -32,6 +32,11 @@ struct CodeCache: ~Copyable {
 
   deinit { munmap(executable, size) }
 
+  /// The bytes at `positions`.
+  func bytes(_ positions: Range<Int>) -> [UInt8] {
+    Array(UnsafeBufferPointer(start: writable + positions.lowerBound, count: positions.count))
+  }
+
   /// The host address of a position.
   func address(_ position: Int) -> UInt64 { UInt64(UInt(bitPattern: executable + position)) }
 }

@@ -68,8 +68,8 @@ extension Translator {
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
       let flow = lowering.lower(
         op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)), next: next,
-        callout: callouts.contains(physical) || op.pointee.instruction.row == .max
-          || cpu.processor.breakpoints.watches(physical))
+        callout: callouts.contains(physical) || cpu.processor.breakpoints.watches(physical)
+          || callsInterpreter(op.pointee.instruction))
       if flow == .ended { ended = true }
     }
     positions.append(lowering.a.position)
@@ -88,7 +88,15 @@ extension Translator {
     statistics.blocks += 1
     statistics.guestBytes += UInt64(block.pointee.length)
     statistics.hostBytes += UInt64(free - start)
+    traceTranslation?(listing(number))
     return number
+  }
+
+  /// Whether an instruction is never lowered: no instruction at all, or of a family that is switched off.
+  private func callsInterpreter(_ i: Instruction) -> Bool {
+    if i.row == .max { return true }
+    return !options.loweringOff.isEmpty
+      && options.loweringOff.contains(InstructionTable.shared.family(ofRow: i.row))
   }
 
   func countInstructions(_ block: BlockPointer) -> UInt16 {

@@ -20,7 +20,7 @@ extension Translator {
     guard block.pointee.translation != 0 else { return }
     let number = Int(block.pointee.translation) - 1
     block.pointee.translation = 0
-    block.pointee.entries = Self.threshold
+    block.pointee.entries = options.threshold
     translations[number].isAlive = false
     let t = translations[number]
     statistics.invalidations += 1

@@ -13,11 +13,14 @@ public final class Translator: Engine, TranslationObserver {
 
   public var recentBlocks: [UInt32] { interpreter.history.addresses }
 
-  /// Tracing shows every block, so all of them run on the interpreter while it is on.
+  /// Told of the blocks that run on the interpreter.
   public var traceBlock: ((UInt32) -> Void)? {
     get { interpreter.traceBlock }
     set { interpreter.traceBlock = newValue }
   }
+
+  /// Told of each block that is translated when not nil.
+  public var traceTranslation: ((TranslationListing) -> Void)?
 
   /// The engine that runs cold code and single instructions.
   public let interpreter: Interpreter
@@ -36,9 +39,8 @@ public final class Translator: Engine, TranslationObserver {
   var traps: [UInt32: UInt32] = [:]
   /// The translations are to be thrown away before the next one runs; a block of theirs may be in the middle.
   var flushPending = false
+  let options: TranslatorOptions
 
-  /// Entries of a block before it is translated.
-  static let threshold: UInt32 = 8
   /// Traps of an instruction before it is translated again as a call-out.
   static let trapLimit: UInt32 = 4
   /// The budget's cycles and instructions share 64 bits, 20 of them for instructions.
@@ -51,9 +53,8 @@ public final class Translator: Engine, TranslationObserver {
 
   /// - Parameters:
   ///   - interpreter: shares its decoded blocks; must not run by itself afterwards.
-  ///   - codeCache: bytes for emitted code.
   /// - Throws: when the host lacks address space or the FSGSBASE instructions.
-  public init(processor: Processor, interpreter: Interpreter, codeCache: Int = 64 << 20)
+  public init(processor: Processor, interpreter: Interpreter, options: TranslatorOptions = .init())
     throws(HostError)
   {
     guard switchback_has_fsgsbase() != 0 else {
@@ -62,13 +63,14 @@ public final class Translator: Engine, TranslationObserver {
     self.interpreter = interpreter
     cpu = processor.cpu
     memory = processor.memory
-    code = try CodeCache(size: codeCache)
+    self.options = options
+    code = try CodeCache(size: options.codeCache)
     windows = try Windows(cpu: cpu)
     tables = try JumpTables()
     emitStubs()
     cpu.pointee.translated.codeBase = code.address(0)
     cpu.pointee.translated.codeStart = code.address(0)
-    cpu.pointee.translated.codeEnd = code.address(codeCache)
+    cpu.pointee.translated.codeEnd = code.address(options.codeCache)
     memory.translationObserver = self
     interpreter.cache.blockDropped = { [unowned self] in kill($0) }
     interpreter.cache.allDropped = { [unowned self] in flush() }
@@ -119,7 +121,7 @@ public final class Translator: Engine, TranslationObserver {
 
   /// The translation to run for the block at EIP, made when the block is hot; nil to interpret.
   private func translation(for block: BlockPointer) -> Int? {
-    guard !interpreter.single, interpreter.traceBlock == nil, isFlat,
+    guard !interpreter.single, isFlat,
       cpu.pointee.cycles &+ UInt64(block.pointee.cycles) &+ Self.slack < cpu.pointee.deadline
     else { return nil }
     if block.pointee.translation != 0 {
@@ -127,7 +129,8 @@ public final class Translator: Engine, TranslationObserver {
       return translations[number].eip == cpu.pointee.eip ? number : nil
     }
     block.pointee.entries &+= 1
-    guard block.pointee.entries >= Self.threshold, block.pointee.secondPage == Block.noPage else {
+    guard block.pointee.entries >= options.threshold, block.pointee.secondPage == Block.noPage
+    else {
       return nil
     }
     let start = HostClock.nanoseconds
@@ -192,7 +195,7 @@ public final class Translator: Engine, TranslationObserver {
       let block = try? interpreter.currentBlock()
     else { return nil }
     let now = clock
-    guard block.pointee.translation != 0 || block.pointee.entries &+ 1 >= Self.threshold else {
+    guard block.pointee.translation != 0 || block.pointee.entries &+ 1 >= options.threshold else {
       return nil
     }
     cpu.pointee.cycles = now

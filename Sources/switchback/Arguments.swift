@@ -2,6 +2,7 @@ import ArgumentParser
 import Host
 import ISA
 import Machine
+import Translator
 
 /// Where a debugger may connect.
 struct DebugAddress: Sendable {
@@ -35,6 +36,41 @@ enum Arguments {
       throw ValidationError("memory must be a whole number of MiB")
     }
     return bytes
+  }
+
+  /// The size of the code cache within its bounds.
+  static func codeCache(_ text: String) throws -> Int {
+    let bytes = try size(text)
+    let range = TranslatorOptions.codeCacheRange
+    guard range.contains(Int(clamping: bytes)) else {
+      throw ValidationError(
+        "the code cache must be between \(range.lowerBound >> 10)K and \(range.upperBound >> 30)G")
+    }
+    guard bytes % 4096 == 0 else {
+      throw ValidationError("the code cache must be a multiple of 4K")
+    }
+    return Int(bytes)
+  }
+
+  /// Families of instructions, separated by commas.
+  static func families(_ text: String) throws -> Set<Family> {
+    Set(
+      try text.split(separator: ",", omittingEmptySubsequences: false).map {
+        guard let family = Family(rawValue: String($0)) else {
+          throw ValidationError(
+            "'\($0)' is not one of " + Family.allCases.map(\.rawValue).joined(separator: ","))
+        }
+        return family
+      })
+  }
+
+  /// A linear address in hexadecimal.
+  static func address(_ text: String) throws -> UInt32 {
+    let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
+    guard let value = UInt32(digits, radix: 16), digits.first != "+" else {
+      throw ValidationError("a hexadecimal address of at most 32 bits is needed")
+    }
+    return value
   }
 
   static func seconds(_ text: String) throws -> Double {
@@ -149,6 +185,26 @@ enum Files {
     do throws(HostError) {
       return try HostFile.contents(of: path, limit: limit)
     } catch { throw InputError(.noInput, "\(option): \(error)") }
+  }
+
+  /// The bytes of arguments that are code: a file's where there is one of that name, else pairs of
+  /// hexadecimal digits.
+  static func code(_ input: [String], option: String) throws(InputError) -> [UInt8] {
+    let digits = input.joined().filter { $0 != " " }
+    let isHexadecimal = digits.allSatisfy { $0.isASCII && $0.isHexDigit }
+    if input.count == 1, !isHexadecimal || HostFile.absolutePath(input[0]) != nil {
+      return try read(input[0], option: option)
+    }
+    guard isHexadecimal, digits.count % 2 == 0 else {
+      throw InputError(
+        .usage,
+        "\(option): '\(input.joined(separator: " "))' is neither a file nor pairs of hexadecimal digits"
+      )
+    }
+    let nibbles = digits.compactMap(\.hexDigitValue)
+    return stride(from: 0, to: nibbles.count, by: 2).map {
+      UInt8(nibbles[$0] << 4 | nibbles[$0 + 1])
+    }
   }
 
   /// Checks that a file can be written, without touching it.

@@ -71,6 +71,8 @@ struct Compare: ParsableCommand {
     transform: Arguments.seconds)
   var timeLimit = 600.0
 
+  @OptionGroup var translation: TranslationOptions
+
   @Option(help: ArgumentHelp("Write the result as JSON.", valueName: "path"))
   var json: String?
 
@@ -96,6 +98,7 @@ struct Compare: ParsableCommand {
     comparison.configuration.mhz = mhz
     comparison.configuration.timing = timing
     comparison.configuration.timeLimit = timeLimit
+    comparison.configuration.translator = translation.options
 
     HostSignals.catchAll()
     let result: Comparison.Result

@@ -68,6 +68,8 @@ struct MachineOptions: ParsableArguments {
     transform: Arguments.cycles)
   var cycleLimit: UInt64?
 
+  @OptionGroup var translation: TranslationOptions
+
   @Flag(help: "Let a write of V to port F4h end the run with status (V*2+1) & 255.")
   var debugExit = false
 
@@ -93,6 +95,7 @@ struct MachineOptions: ParsableArguments {
     result.cycleLimit = cycleLimit
     result.bootOrder = boot
     result.debugExit = debugExit
+    result.translator = translation.options
     if clock == .cycles { result.startTime = MachineConfiguration.fixedStartTime }
     return result
   }

@@ -118,6 +118,16 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     Case("disassemble 123", 64, "123"),
     Case("disassemble --bits 64 90", 64, "--bits"),
     Case("lockstep --engines interpreter", 64, "--engines"),
+    Case("translate", 64, "bytes-or-file"),
+    Case("translate zz", 66, "zz"),
+    Case("translate 123", 64, "123"),
+    Case("translate --at 123456789 90", 64, "--at"),
+    Case("translate /dev/null", 65, "no code"),
+    Case("translate --lower-off everything 90", 64, "'everything' is not one of dataMovement"),
+    Case("run --lower-off sse,", 64, "--lower-off"),
+    Case("run --code-cache 64K", 64, "between 128K and 1G"),
+    Case("run --code-cache 129K", 64, "multiple of 4K"),
+    Case("lockstep --code-cache 2G", 64, "between"),
   ]) func isOneLineAndAStatus(_ test: Case) throws {
     let scratch = try Scratch()
     let run = try Program(test.arguments, directory: scratch.path)
