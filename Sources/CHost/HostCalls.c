@@ -1,12 +1,22 @@
 #define _GNU_SOURCE
 #include "HostCalls.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <termios.h>
 
 int switchback_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
+int switchback_pin_to_one_processor(void) {
+  int processor = sched_getcpu();
+  if (processor < 0) return -1;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  return sched_setaffinity(0, sizeof set, &set) == 0 ? processor : -1;
+}
 
 static volatile sig_atomic_t caught_signal;
 static struct termios saved_terminal;

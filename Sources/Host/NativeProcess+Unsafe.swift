@@ -94,6 +94,13 @@ public enum NativeProcess {
     }
   }
 
+  /// Keeps this process and those it starts on the processor that it runs on now, so that runs compare.
+  /// - Returns: the processor's number, nil if the host does not allow it.
+  public static func pinToOneProcessor() -> Int? {
+    let processor = switchback_pin_to_one_processor()
+    return processor < 0 ? nil : Int(processor)
+  }
+
   private static func seconds(_ time: timeval) -> Double {
     Double(time.tv_sec) + Double(time.tv_usec) / 1e6
   }

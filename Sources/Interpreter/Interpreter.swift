@@ -97,6 +97,8 @@ public final class Interpreter: Engine {
     accountedUser = cpu.pointee.cpl == 3
   }
 
+  public func updateModes() { account() }
+
   /// Adds what has been executed since the last time to the privilege level that it ran at.
   @inline(never)
   package func account() {

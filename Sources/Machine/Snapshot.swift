@@ -23,8 +23,9 @@ extension Machine {
     }
   }
 
-  /// The counters now; within a block, those of its start.
+  /// The counters now, in the middle of an engine's run; within a block, those of its start.
   func snapshot() -> Snapshot {
+    engine.updateModes()
     let state = processor.cpu.pointee
     return Snapshot(
       nanoseconds: HostClock.nanoseconds, cycles: state.cycles, idleCycles: idleCycles,

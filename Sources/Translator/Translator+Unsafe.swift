@@ -79,6 +79,7 @@ public final class Translator: Engine, TranslationObserver {
   // MARK: Running
 
   public func dropDecodedCode() { interpreter.dropDecodedCode() }
+  public func updateModes() { interpreter.account() }
 
   public func run() -> Exit {
     switchback_install_handlers(cpu)

@@ -6,14 +6,16 @@ import Machine
 /// `switchback compare`: the same program natively and in the guest.
 struct Compare: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Run a program natively and in a Linux guest, and report the slowdown.",
+    abstract: "Run a program natively and in a guest, and report the slowdown.",
     discussion: """
-      The i386 Linux program runs natively on this host and, with its libraries, in a Linux guest \
-      built around it. Both must write the same and end the same; otherwise there is no number, \
-      the difference is shown and the exit status is 1.
+      The i386 Linux program runs natively on this host and in a guest built around it: a static \
+      one in the embedded guest, which starts at once and serves common system calls, a dynamic \
+      one, or any with --kernel, with its libraries in a Linux guest. Both must write the same and \
+      end the same; otherwise there is no number, the difference is shown and the exit status is 1.
 
-      Example:
-        switchback compare --kernel guests/vmlinuz-686 --repeat 5 -- ./sieve 1000000
+      Examples:
+        switchback compare --repeat 5 -- ./sieve 1000000
+        switchback compare --kernel guests/vmlinuz-686 -- /opt/i386/bin/program
       """)
 
   @Option(
@@ -38,7 +40,7 @@ struct Compare: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The guest's kernel, a bzImage (guests/vmlinuz-686).", valueName: "file"))
+      "The guest's kernel, a bzImage (the embedded guest).", valueName: "file"))
   var kernel: String?
 
   @Option(
@@ -81,15 +83,11 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     guard let program = command.first else { throw ValidationError("a program is needed") }
-    let kernelPath = kernel ?? "guests/vmlinuz-686"
-    guard kernel != nil || HostFile.read(kernelPath, limit: 1) != nil else {
-      throw InputError(
-        .noInput, "--kernel: name a guest kernel, or fetch guests/vmlinuz-686 with 'make guests'")
+    let kernelFile = try kernel.map {
+      (name: "--kernel: \($0)", bytes: try Files.read($0, option: "--kernel"))
     }
-    let kernelBytes = try Files.read(kernelPath, option: "--kernel")
     if let json { try Files.checkWritable(json, option: "--json") }
-    var comparison = Comparison(
-      program: program, kernelName: "--kernel: \(kernelPath)", kernel: kernelBytes)
+    var comparison = Comparison(program: program, kernel: kernelFile)
     comparison.arguments = Array(command.dropFirst())
     comparison.input = stdin
     comparison.extraFiles = file
@@ -101,6 +99,9 @@ struct Compare: ParsableCommand {
     comparison.configuration.translator = translation.options
 
     HostSignals.catchAll()
+    if NativeProcess.pinToOneProcessor() == nil {
+      Switchback.complain("warning: the host does not let this process stay on one processor")
+    }
     let result: Comparison.Result
     do {
       result = try comparison.run(engines: engines) { Switchback.complain($0) }
@@ -113,7 +114,7 @@ struct Compare: ParsableCommand {
     output.flush()
     if let json {
       let document = result.json(
-        program: program, arguments: comparison.arguments, mhz: mhz, kernel: kernelPath)
+        program: program, arguments: comparison.arguments, mhz: mhz, kernel: kernel ?? "embedded")
       try Files.write(document.text, to: json, option: "--json")
     }
   }

@@ -6,6 +6,10 @@
 /// `memfd_create(2)` with MFD_CLOEXEC. Returns a descriptor, or -1 with `errno` set.
 int switchback_memory_file(const char *_Nonnull name);
 
+/// Confines this process and those it starts to the processor that it runs on. Returns its number, or -1 with
+/// `errno` set.
+int switchback_pin_to_one_processor(void);
+
 /// Catches SIGINT, SIGTERM, SIGHUP and SIGPIPE: the first is remembered for a clean stop, a second ends the
 /// process at once.
 void switchback_catch_signals(void);

@@ -1,8 +1,10 @@
 import Host
 import Statistics
 
-/// Runs an i386 Linux program natively and in a Linux guest, checks that both do the same, and tells how much
-/// longer the guest takes.
+/// Runs an i386 Linux program natively and in a guest, checks that both do the same, and tells how much longer
+/// the guest takes. The guest is a Linux kernel, or the embedded one (roms/linux/embedded) for static programs.
+///
+/// A native run precedes each run in the guest while the guest stands still, so that both meet the same host.
 public struct Comparison: Sendable {
   /// The program and its arguments.
   public var program: String
@@ -13,13 +15,12 @@ public struct Comparison: Sendable {
   public var extraFiles: [String] = []
   /// Measured runs; an unmeasured one precedes them if there are several.
   public var repetitions = 3
-  public var kernelName: String
-  public var kernel: [UInt8]
+  /// A kernel and what to call it in messages; the embedded guest if nil.
+  public var kernel: (name: String, bytes: [UInt8])?
   public var configuration = MachineConfiguration()
 
-  public init(program: String, kernelName: String, kernel: [UInt8]) {
+  public init(program: String, kernel: (name: String, bytes: [UInt8])?) {
     self.program = program
-    self.kernelName = kernelName
     self.kernel = kernel
     configuration.memory = 512 << 20
     configuration.startTime = MachineConfiguration.fixedStartTime
@@ -51,14 +52,18 @@ public struct Comparison: Sendable {
   public struct EngineResult: Sendable {
     public var engine: String
     public var runs: [GuestRun]
+    /// The native runs between the guest's.
+    public var native: [NativeProcess.Result]
     /// Host time from power-on to the first run.
     public var bootSeconds: Double
     public var seconds: Sample { Sample(runs.map(\.seconds)) }
+    public var nativeSeconds: Sample { Sample(native.map(\.seconds)) }
   }
 
   public struct Result: Sendable {
-    public var native: [NativeProcess.Result]
     public var engines: [EngineResult]
+    /// All native runs.
+    public var native: [NativeProcess.Result] { engines.flatMap(\.native) }
     public var nativeSeconds: Sample { Sample(native.map(\.seconds)) }
   }
 
@@ -85,42 +90,54 @@ public struct Comparison: Sendable {
   /// - Throws: `InputError` for bad input, `Mismatch` if the guest does not do what the host does.
   public func run(engines: [String], progress: (String) -> Void) throws -> Result {
     let files = try ProgramFiles(program: program)
+    guard kernel != nil || files.isStatic else {
+      throw InputError(
+        .usage, "\(program): a dynamic program needs a Linux guest: name its kernel with --kernel")
+    }
     progress("running natively")
-    let (native, expected) = try runNatively(files)
+    let native = Native(comparison: self, files: files)
+    try native.run()
     let disk = try ramDisk(files)
     var results: [EngineResult] = []
     for engine in engines {
       progress("running in the guest under the \(engine)")
-      results.append(try runInGuest(engine: engine, disk: disk, expected: expected))
+      results.append(try runInGuest(engine: engine, disk: disk, native: native))
     }
-    return Result(native: native, engines: results)
+    return Result(engines: results)
   }
 
   // MARK: Native
 
-  private func runNatively(_ files: ProgramFiles) throws -> ([NativeProcess.Result], Outcome) {
-    var runs: [NativeProcess.Result] = []
-    var expected: Outcome?
-    for _ in 0..<totalRuns {
+  /// Runs the program natively whenever asked, and knows what it does.
+  private final class Native {
+    private let comparison: Comparison
+    private let files: ProgramFiles
+    private(set) var expected: Outcome?
+
+    init(comparison: Comparison, files: ProgramFiles) {
+      self.comparison = comparison
+      self.files = files
+    }
+
+    @discardableResult func run() throws -> NativeProcess.Result {
       let run: NativeProcess.Result
       do {
         run = try NativeProcess.run(
-          files.path, arguments: [files.path] + arguments, environment: environment(files),
-          input: input ?? "/dev/null", directory: Self.directory)
+          files.path, arguments: [files.path] + comparison.arguments,
+          environment: comparison.environment(files), input: comparison.input ?? "/dev/null",
+          directory: Comparison.directory)
       } catch { throw InputError(.unavailable, "the host cannot run it: \(error)") }
       let outcome = Outcome(
         status: run.status, output: run.standardOutput, error: run.standardError)
       if let expected, expected != outcome {
         throw Mismatch(
           description:
-            "\(program) does not do the same twice natively, so nothing can be compared: "
-            + Self.difference(expected, outcome, names: ("first", "later")))
+            "\(comparison.program) does not do the same twice natively, so nothing can be compared: "
+            + Comparison.difference(expected, outcome, names: ("first", "later")))
       }
       expected = outcome
-      runs.append(run)
+      return run
     }
-    if runs.count > 1 { runs.removeFirst() }
-    return (runs, expected ?? Outcome(status: 0, output: [], error: []))
   }
 
   // MARK: Guest
@@ -130,7 +147,7 @@ public struct Comparison: Sendable {
     for directory in ["dev", "proc", "sys", "tmp", "switchback"] { disk.addDirectory(directory) }
     disk.addCharacterDevice("dev/console", major: 5, minor: 1)
     disk.addCharacterDevice("dev/null", major: 1, minor: 3)
-    disk.addFile("init", GuestInit.image, permissions: 0o755)
+    if kernel != nil { disk.addFile("init", GuestInit.image, permissions: 0o755) }
     for file in files.files { disk.addFile(file.path, file.contents, permissions: 0o755) }
     var inputPath = "/dev/null"
     if let input {
@@ -142,6 +159,7 @@ public struct Comparison: Sendable {
     let words =
       [String(totalRuns), String(arguments.count + 1), files.path] + arguments
       + [String(variables.count)] + variables + [inputPath, Self.directory]
+      + [String(configuration.mhz), String(configuration.startTime ?? 0)]
     var job: [UInt8] = []
     for word in words { job += Array(word.utf8) + [0] }
     guard job.count < 262_144, words.count < 4000 else {
@@ -173,9 +191,10 @@ public struct Comparison: Sendable {
     } catch { throw InputError(.noInput, "\(error)") }
   }
 
-  private func runInGuest(engine: String, disk: [UInt8], expected: Outcome) throws -> EngineResult {
+  private func runInGuest(engine: String, disk: [UInt8], native: Native) throws -> EngineResult {
     let image = try KernelLoader.load(
-      kernel: kernel, name: kernelName, initrd: disk, initrdName: "initrd",
+      kernel: kernel?.bytes ?? GuestInit.embeddedKernel,
+      name: kernel?.name ?? "the embedded guest", initrd: disk, initrdName: "initrd",
       commandLine: "console=ttyS0 quiet panic=1 rdinit=/init nokaslr cryptomgr.notests",
       configuration: configuration)
     var configuration = configuration
@@ -183,10 +202,11 @@ public struct Comparison: Sendable {
     let console = try Console(serial: .capture, debug: .none, readsInput: false)
     let machine = try Machine(
       configuration: configuration, image: image, console: console, engine: engine)
-    let monitor = Monitor(machine: machine, expected: expected)
+    let monitor = Monitor(machine: machine, native: native)
     machine.debugOutput = { [unowned monitor] in monitor.feed($0) }
     let start = HostClock.nanoseconds
     let ending = machine.run()
+    if let error = monitor.nativeError { throw error }
     if let mismatch = monitor.mismatch { throw Mismatch(description: "\(engine): \(mismatch)") }
     guard monitor.isDone, monitor.runs.count == totalRuns else {
       var message = "\(engine): the guest ended before the program did: \(ending.description)"
@@ -194,28 +214,33 @@ public struct Comparison: Sendable {
       if !tail.isEmpty { message += "\n" + tail }
       throw Mismatch(description: message)
     }
-    var runs = monitor.runs
-    if runs.count > 1 { runs.removeFirst() }
+    var (runs, nativeRuns) = (monitor.runs, monitor.nativeRuns)
+    if runs.count > 1 {
+      runs.removeFirst()
+      nativeRuns.removeFirst()
+    }
     return EngineResult(
-      engine: engine, runs: runs,
+      engine: engine, runs: runs, native: nativeRuns,
       bootSeconds: Double((monitor.firstStart ?? start) &- start) / 1e9)
   }
 
   /// Follows the guest's reports and measures between the markers.
   private final class Monitor {
     private unowned let machine: Machine
-    private let expected: Outcome
+    private let native: Native
     private var channel = GuestChannel()
     private var begin = Machine.Snapshot()
     private var outcome = Outcome(status: 0, output: [], error: [])
     var runs: [GuestRun] = []
+    var nativeRuns: [NativeProcess.Result] = []
+    var nativeError: (any Error)?
     var isDone = false
     var mismatch: String?
     var firstStart: UInt64?
 
-    init(machine: Machine, expected: Outcome) {
+    init(machine: Machine, native: Native) {
       self.machine = machine
-      self.expected = expected
+      self.native = native
     }
 
     func feed(_ byte: UInt8) {
@@ -229,8 +254,12 @@ public struct Comparison: Sendable {
       switch message {
       case .ready: break
       case .started:
+        if firstStart == nil { firstStart = HostClock.nanoseconds }
+        do { nativeRuns.append(try native.run()) } catch {
+          nativeError = error
+          return fail("the native run failed")
+        }
         begin = machine.snapshot()
-        if firstStart == nil { firstStart = begin.nanoseconds }
       case .ended(let status):
         let end = machine.snapshot()
         outcome.status = status
@@ -238,7 +267,7 @@ public struct Comparison: Sendable {
       case .standardOutput(let bytes): outcome.output = bytes
       case .standardError(let bytes):
         outcome.error = bytes
-        if outcome != expected {
+        if let expected = native.expected, outcome != expected {
           fail(
             "the guest's answer is wrong: "
               + Comparison.difference(expected, outcome, names: ("native", "guest")))

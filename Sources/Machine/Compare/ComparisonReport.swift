@@ -2,9 +2,9 @@ import Host
 import Statistics
 
 extension Comparison.EngineResult {
-  /// Guest time over native time, by their medians.
-  public func factor(native: Sample) -> Double {
-    native.median > 0 ? seconds.median / native.median : 0
+  /// Guest time over the time of the native runs between, by their medians.
+  public var factor: Double {
+    nativeSeconds.median > 0 ? seconds.median / nativeSeconds.median : 0
   }
 
   /// The run with the median time.
@@ -16,7 +16,8 @@ extension Comparison.EngineResult {
 extension Comparison.Result {
   /// How the times were taken, for the reports.
   public static let method =
-    "host time from before fork to after wait, median over median, equal output and status"
+    "host time from before fork to after wait, native and guest runs in turn on one processor, "
+    + "median over median, equal output and status"
 
   /// The result for people.
   public func table(program: String, mhz: UInt64) -> String {
@@ -35,7 +36,7 @@ extension Comparison.Result {
       let instructions = run.user.instructions &+ run.kernel.instructions
       table.row(
         result.engine, fixed(result.seconds.median * 1000, 2), percent(result.seconds.spread),
-        fixed(result.factor(native: nativeSeconds), 2),
+        fixed(result.factor, 2),
         percent(Double(run.user.cycles) / total), percent(Double(run.kernel.cycles) / total),
         percent(Double(run.idleCycles) / total), grouped(instructions),
         fixed(run.seconds > 0 ? Double(instructions) / run.seconds / 1e6 : 0, 1))
@@ -76,9 +77,9 @@ extension Comparison.Result {
       "boot_seconds": .number(result.bootSeconds),
       "seconds": result.seconds.json,
       "slowdown": .object([
-        "native_seconds": .number(nativeSeconds.median),
+        "native_seconds": .number(result.nativeSeconds.median),
         "guest_seconds": .number(result.seconds.median),
-        "factor": .number(result.factor(native: nativeSeconds)),
+        "factor": .number(result.factor),
         "method": .string(Self.method),
       ]),
       "virtual_seconds": seconds(run.cycles),

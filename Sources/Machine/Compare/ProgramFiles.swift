@@ -7,6 +7,8 @@ public struct ProgramFiles: Sendable {
   public let path: String
   /// Path and contents of the program, its dynamic loader and libraries.
   public let files: [(path: String, contents: [UInt8])]
+  /// Whether it needs neither a dynamic loader nor libraries.
+  public let isStatic: Bool
   /// Directories of libraries that are not among the dynamic loader's defaults.
   public let libraryDirectories: [String]
 
@@ -45,6 +47,7 @@ public struct ProgramFiles: Sendable {
       throw InputError(.badData, "\(path): not executable")
     }
     queue.append((path, contents))
+    isStatic = program.interpreter == nil
     if let interpreter = program.interpreter {
       files.append((interpreter, try read(interpreter)))
       known.insert(HostFile.name(of: interpreter))
