@@ -206,7 +206,7 @@ def run_switchback(engine):
     def run(options, folder, observer):
         run_pipe(
             [options.switchback, "run", "--engine", engine, "-m", "256M", "--kernel", KERNEL]
-            + ["--initrd", os.path.join(folder, "initrd"), "--serial", "stdio", "--display", "none"]
+            + ["--initrd", os.path.join(folder, "initrd"), "--serial", "stdio", "--display", "none", "--mhz", "2000"]
             + ["--append", command_line(engine, options.programs, options.repeat)],
             observer,
             options.limit,

@@ -25,7 +25,7 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "movq %%rsi, %%r8\n"
       "movq %c[window](%%r14), %%rax\n"
       "wrgsbase %%rax\n"
-      "movq %c[codeBase](%%r14), %%r13\n"
+      "movq %c[returnStack](%%r14), %%r13\n"
       "movq %c[budget](%%r14), %%r15\n"
       "movl $63, %%r12d\n"
       ".globl switchback_reload\n switchback_reload:\n"
@@ -51,6 +51,7 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "orl %%ecx, %%eax\n"
       "movl %%eax, %c[hostFlags](%%r14)\n"
       "movq %%r15, %c[budget](%%r14)\n"
+      "movq %%r13, %c[returnStack](%%r14)\n"
       "movq %c[hostStack](%%r14), %%rsp\n"
       "cld\n"
       "movq %%r8, %%rax\n"
@@ -78,7 +79,7 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "movl $2, %%eax\n"
       "jmp switchback_unwind\n"
       :
-      : FIELD(hostStack), FIELD(window), FIELD(codeBase), FIELD(budget), FIELD(hostFlags),
+      : FIELD(hostStack), FIELD(window), FIELD(returnStack), FIELD(budget), FIELD(hostFlags),
         FIELD(resume));
 }
 
@@ -162,6 +163,7 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   TranslatedState *t = &cpu->translated;
   t->hostFlags = (uint32_t)r[REG_EFL] & ARITHMETIC_FLAGS;
   t->budget = (uint64_t)r[REG_R15];
+  t->returnStack = (uint64_t)r[REG_R13];
   t->faultPC = pc;
   t->faultAddress = (uint64_t)info->si_addr;
   t->faultIsWrite = (r[REG_ERR] & 2) != 0;

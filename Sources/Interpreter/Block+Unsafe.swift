@@ -158,7 +158,7 @@ package final class BlockCache: CodeObserver {
 
   /// The block at `physical`, if it has been decoded.
   @inline(__always)
-  func find(_ physical: UInt32, codeSize: UInt32) -> BlockPointer? {
+  package func find(_ physical: UInt32, codeSize: UInt32) -> BlockPointer? {
     guard let block = table[Self.slot(physical)], block.pointee.physical == physical,
       block.pointee.codeSize == codeSize
     else { return nil }

@@ -5,8 +5,8 @@ enum HostRegister {
   static let r10: UInt8 = 10
   static let r11: UInt8 = 11
   static let r12: UInt8 = 12
-  /// The first byte of the code cache.
-  static let codeBase: UInt8 = 13
+  /// The stack of host return addresses, swapped with RSP around host CALL and RET.
+  static let returnStack: UInt8 = 13
   /// The `CPUState`.
   static let state: UInt8 = 14
   /// Cycles left << 20 | instructions retired.
@@ -46,8 +46,11 @@ struct Assembler {
     position &+= 8
   }
 
-  mutating func align(_ alignment: Int) {
-    while position & (alignment - 1) != 0 { nop(min(alignment - (position & (alignment - 1)), 8)) }
+  /// Pads until `before` bytes are left to a multiple of `alignment`.
+  mutating func align(_ alignment: Int, before: Int = 0) {
+    while (position + before) & (alignment - 1) != 0 {
+      nop(min(alignment - ((position + before) & (alignment - 1)), 8))
+    }
   }
 
   private mutating func nop(_ length: Int) {
@@ -122,6 +125,19 @@ struct Assembler {
   mutating func move(_ destination: UInt8, from source: UInt8) {
     rex(reg: destination, rm: source)
     bytes(0x8B, 0xC0 | (destination & 7) << 3 | (source & 7))
+  }
+
+  /// destination64 = source64
+  mutating func move64(_ destination: UInt8, from source: UInt8) {
+    bytes(
+      0x48 | (destination >= 8 ? 4 : 0) | (source >= 8 ? 1 : 0), 0x8B,
+      0xC0 | (destination & 7) << 3 | (source & 7))
+  }
+
+  /// CALL with a displacement to be patched.
+  mutating func call() -> Int {
+    byte(0xE8)
+    return hole()
   }
 
   /// register64 = address of `target`

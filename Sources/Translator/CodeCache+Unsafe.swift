@@ -24,7 +24,9 @@ struct CodeCache: ~Copyable {
   private static func mapExecutable(
     _ descriptor: Int32, _ size: Int
   ) throws(HostError) -> UnsafeMutableRawPointer {
-    guard let view = mmap(nil, size, PROT_READ | PROT_EXEC, MAP_SHARED, descriptor, 0),
+    // Below 2 GiB a position becomes an address by a 32-bit displacement.
+    guard
+      let view = mmap(nil, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_32BIT, descriptor, 0),
       view != MAP_FAILED
     else { throw HostError("map the code cache executable") }
     return view

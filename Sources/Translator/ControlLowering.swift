@@ -20,32 +20,26 @@ extension Lowering {
     case .call: return callNear(i, code, next: next)
     case .ret:
       let extra = i.operands.0.isImmediate ? Int32(truncatingIfNeeded: i.immediate & 0xFFFF) : 0
-      load(HostRegister.r9, base: 4, displacement: 0)
-      a.addConstant(4, 4, 4 + extra)
-      jumpThroughTable()
+      returnNear(discarding: extra)
       return .ended
     case .jcc:
-      let target = next &+ i.immediate
-      let taken = a.jump(if: i.condition)
-      exit(to: next)
-      a.patch(taken, to: a.position)
-      exit(to: target)
-      return .ended
+      exit(to: next &+ i.immediate, jump: a.jump(if: i.condition))
+      return .continues(next)
     case .jcxz where i.addressSize == 4:
       a.bytes(0xE3, 0x02)  // jrcxz: ECX is zero-extended
       let over = shortJump()
       exit(to: next &+ i.immediate)
       patchShort(over)
-      exit(to: next)
-      return .ended
+      return .continues(next)
     case .loop where i.addressSize == 4:
       a.addConstant(1, 1, -1)
       a.bytes(0xE3, 0x02)
       let over = shortJump()
-      exit(to: next)
+      let leaves = a.jump()
       patchShort(over)
       exit(to: next &+ i.immediate)
-      return .ended
+      a.patch(leaves, to: a.position)
+      return .continues(next)
     default: return nil
     }
   }
@@ -99,7 +93,7 @@ extension Lowering {
   mutating func jump(_ i: Instruction, _ code: GuestCode, next: UInt32) -> Flow? {
     let operand = i.operands.0
     if operand.operandKind == .relative {
-      exit(to: next &+ i.immediate)
+      return .continues(next &+ i.immediate)
     } else if operand.isGeneral {
       a.move(HostRegister.r9, from: operand.reg)
       jumpThroughTable()
@@ -122,13 +116,39 @@ extension Lowering {
       a.move(HostRegister.r9, from: HostRegister.r8)
     }
     store(immediate: next, base: 4, displacement: -4)
-    a.addConstant(4, 4, -4)
-    if isRelative {
-      exit(to: next &+ i.immediate)
+    a.addConstant(HostRegister.r8, 4, -4)
+    a.move64(4, from: HostRegister.returnStack)
+    let target = next &+ i.immediate
+    if isRelative, isLinkable(target) {
+      links.append(Link(hole: a.call(), target: target, kind: .call))
     } else {
-      jumpThroughTable()
+      if isRelative { a.move(HostRegister.r9, target) }
+      tableCalls.append(a.call())
     }
-    return .ended
+    // The callee's RET comes here with the address that it took from the guest's stack in R9.
+    restoreStack()
+    a.move(HostRegister.r10, from: 1)
+    a.addConstant(1, HostRegister.r9, Int32(bitPattern: 0 &- next))
+    a.bytes(0xE3, 0x08)  // jrcxz
+    a.move(1, from: HostRegister.r10)
+    a.jump(to: exits.table)
+    a.move(1, from: HostRegister.r10)
+    return .continues(next)
+  }
+
+  /// RET: the guest's return address goes to R9, its stack pointer to R8, and the host's own return
+  /// address, which predicts where the guest goes, is popped from the return stack.
+  private mutating func returnNear(discarding extra: Int32) {
+    load(HostRegister.r9, base: 4, displacement: 0)
+    a.addConstant(HostRegister.r8, 4, 4 + extra)
+    a.move64(4, from: HostRegister.returnStack)
+    a.byte(0xC3)
+  }
+
+  /// After a host CALL or RET: the guest's stack pointer, in R8, goes back to RSP.
+  mutating func restoreStack() {
+    a.move64(HostRegister.returnStack, from: 4)
+    a.move(4, from: HostRegister.r8)
   }
 
   // MARK: Leaving
@@ -137,20 +157,30 @@ extension Lowering {
   mutating func jumpThroughTable() {
     a.loadState64(HostRegister.r8, StateOffset.jumpTable)
     a.bytes(0x47, 0x8B, 0x04, 0x88)  // mov r8d, [r8+r9*4]
-    a.bytes(0x4F, 0x8D, 0x04, 0x28)  // lea r8, [r8+r13]
+    a.bytes(0x4D, 0x8D, 0x80)  // lea r8, [r8+codeBase]
+    a.word32(exits.codeBase)
     a.jump(register: HostRegister.r8)
+  }
+
+  /// Whether a jump to `target` may be linked for good: the pages cannot come to be mapped apart.
+  private func isLinkable(_ target: UInt32) -> Bool {
+    (target ^ eip) & 0xFFFF_F000 == 0 || isGlobal
   }
 
   /// Goes on at a constant address: by a jump that is linked to the target when it has been translated, or
   /// through the table where the pages may come to be mapped apart.
   mutating func exit(to target: UInt32) {
-    if (target ^ eip) & 0xFFFF_F000 == 0 || isGlobal {
-      let hole = a.jump()
-      links.append((hole, target))
+    if isLinkable(target) {
+      exit(to: target, jump: a.jump())
     } else {
       a.move(HostRegister.r9, target)
       jumpThroughTable()
     }
+  }
+
+  /// The same for a jump that has been emitted with its displacement open.
+  mutating func exit(to target: UInt32, jump hole: Int) {
+    links.append(Link(hole: hole, target: target, kind: isLinkable(target) ? .jump : .table))
   }
 
   /// Returns to the monitor, which looks at the state again before it goes on at `target`.
@@ -184,16 +214,47 @@ extension Lowering {
     a.patch(resume, to: a.position)
   }
 
-  /// The stubs of the linkable jumps, behind the block.
+  /// What the jumps and calls of the unit need outside the flow: stubs that ask for the target.
   mutating func finishLinks() {
     for link in links {
       a.patch(link.hole, to: a.position)
+      if link.kind == .table {
+        a.move(HostRegister.r9, link.target)
+        jumpThroughTable()
+        continue
+      }
+      if link.kind == .call { restoreStack() }
       a.storeState(StateOffset.eip, immediate: link.target)
-      // The position of the displacement names the jump; 0 stands for none.
-      a.move(HostRegister.r8, UInt32(link.hole))
+      a.move(HostRegister.r8, link.name)
       a.storeState64(StateOffset.link, HostRegister.r8)
       a.move(HostRegister.r8, 0)
       a.jump(to: exits.leave)
     }
+    for hole in tableCalls {
+      a.patch(hole, to: a.position)
+      restoreStack()
+      jumpThroughTable()
+    }
+    links.removeAll(keepingCapacity: true)
+    tableCalls.removeAll(keepingCapacity: true)
   }
+}
+
+/// A direct jump or call that leaves its block.
+struct Link {
+  enum Kind {
+    /// Linked to the target's first instruction.
+    case jump
+    /// Linked to the target's call entry.
+    case call
+    /// Never linked.
+    case table
+  }
+  /// Position of the displacement.
+  let hole: Int
+  let target: UInt32
+  let kind: Kind
+
+  /// How the link is named to the monitor: twice the hole, plus 1 for a call; 0 stands for no link.
+  var name: UInt32 { UInt32(hole) << 1 | (kind == .call ? 1 : 0) }
 }

@@ -17,8 +17,15 @@ extension Translator {
     exits.callout = a.position
     a.move64(HostRegister.r8, UInt64(UInt(bitPattern: switchback_callout_address())))
     a.jump(register: HostRegister.r8)
-    a.align(64)
-    free = a.position
+    exits.codeBase = UInt32(code.address(0))
+    var lowering = Lowering(a: a, exits: exits, isGlobal: false)
+    exits.returnStackEmpty = lowering.a.position
+    lowering.a.loadState64(HostRegister.returnStack, StateOffset.returnStackTop)
+    lowering.a.move(4, from: HostRegister.r8)
+    exits.table = lowering.a.position
+    lowering.jumpThroughTable()
+    lowering.a.align(64)
+    free = lowering.a.position
     firstFree = free
   }
 
@@ -27,69 +34,226 @@ extension Translator {
     UInt64(t.block.pointee.cycles) << 20 &- UInt64(instructionCount(t))
   }
 
+  // MARK: Units
+
+  /// Translates the block at EIP, and with it those that follow it in the code and have run before, so that
+  /// one falls through to the next.
+  /// - Returns: its number.
   func translate(_ block: BlockPointer) -> Int? {
-    let count = Int(countInstructions(block))
+    guard isTranslatable(block), let bytes = guestBytes(block) else { return nil }
+    let unit = unit(from: block)
     // 64 bytes cover the longest lowering, and as much again its stub.
-    if free + count * 192 + 512 > code.size { flush() }
-    guard count > 0, block.pointee.cycles < 1 << 11,
-      let bytes = guestBytes(block)
-    else { return nil }
+    let room = unit.blocks.reduce(512) { $0 + Int(countInstructions($1)) * 192 + 256 }
+    if free + room > code.size { flush() }
+    guard free + room <= code.size else { return nil }
     let eip = cpu.pointee.eip
+    var lowering = Lowering(
+      a: Assembler(base: code.writable, position: free), exits: exits,
+      isGlobal: cpu.isCodePageGlobal(eip))
+    let first = translations.count
+    var progress = UnitProgress()
+    for b in unit.blocks {
+      let offset = b.pointee.physical &- block.pointee.physical
+      if let address = progress.continuation, address != eip &+ offset {
+        leave(to: address, &lowering)
+        progress.continuation = nil
+      }
+      emit(
+        b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)),
+        isLoopHead: unit.loopHeads.contains(b), &lowering, &progress)
+    }
+    if let address = progress.continuation { leave(to: address, &lowering) }
+    let stubs = lowering.a.position
+    linkKnown(&lowering)
+    lowering.finishLinks()
+    for stop in progress.stops {
+      lowering.a.patch(stop.hole, to: lowering.a.position)
+      lowering.eip = translations[stop.number].eip
+      lowering.number = UInt32(stop.number)
+      lowering.stopBefore(UInt64(UInt(bitPattern: stop.op)))
+    }
+    statistics.hostBytes += UInt64(lowering.a.position - free)
+    free = lowering.a.position
+    for number in first..<translations.count {
+      translations[number].stubs = stubs..<free
+      if let traceTranslation { traceTranslation(listing(number)) }
+    }
+    return first
+  }
+
+  /// Ends the last block with a jump.
+  private func leave(to address: UInt32, _ lowering: inout Lowering) {
+    lowering.exit(to: address)
+    translations[translations.count - 1].end = lowering.a.position
+  }
+
+  private func isTranslatable(_ block: BlockPointer) -> Bool {
+    block.pointee.secondPage == Block.noPage && block.pointee.cycles < 1 << 11
+      && countInstructions(block) > 0
+  }
+
+  private static let unitLimit = 32
+
+  /// The blocks to lay out one behind the other, and those of them that a later one jumps back to.
+  private func unit(from head: BlockPointer) -> (blocks: [BlockPointer], loopHeads: [BlockPointer]) {
+    var blocks = [head]
+    var loopHeads: [BlockPointer] = []
+    var block = head
+    while true {
+      let last = lastInstruction(block)
+      let end = block.pointee.physical &+ block.pointee.length
+      if last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call,
+        let target = blocks.first(where: { $0.pointee.physical == end &+ last.immediate })
+      {
+        loopHeads.append(target)
+      }
+      guard blocks.count < Self.unitLimit, let next = continuation(last, end),
+        (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
+        let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
+        follower.pointee.translation == 0, isTranslatable(follower), !blocks.contains(follower)
+      else { return (blocks, loopHeads) }
+      blocks.append(follower)
+      block = follower
+    }
+  }
+
+  /// The physical address of what should follow a block that ends at `end`.
+  private func continuation(_ last: Instruction, _ end: UInt32) -> UInt32? {
+    switch last.kind {
+    case .jcc, .jcxz, .loop, .call: return end
+    case .jmp: return last.operands.0.operandKind == .relative ? end &+ last.immediate : nil
+    default: return last.endsBlock || last.isRepeated ? nil : end
+    }
+  }
+
+  private func lastInstruction(_ block: BlockPointer) -> Instruction {
+    block.ops[Int(countInstructions(block)) - 1].instruction
+  }
+
+  // MARK: Blocks
+
+  /// How far a unit has been emitted.
+  private struct UnitProgress {
+    /// The guest address whose code must follow.
+    var continuation: UInt32?
+    /// Cycles of the blocks behind the last check of the budget on the way here.
+    var unchecked: UInt32 = 0
+    /// Jumps to be led to the stop of the budget before a micro-op.
+    var stops: [(hole: Int, number: Int, op: Op)] = []
+  }
+
+  /// Emits one block. Its cycles and instructions are taken off the budget at its head. The budget is checked
+  /// where the flags are dead. A block without such a place is checked at its head, without touching the flags,
+  /// unless it is entered from the block before only, or by a RET (every block that ends in one is checked),
+  /// and little time has passed since the last check. Other ways into such a block lead through a thunk.
+  private func emit(
+    _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, isLoopHead: Bool,
+    _ lowering: inout Lowering, _ progress: inout UnitProgress
+  ) {
+    let count = Int(countInstructions(block))
     let number = translations.count
-    let isGlobal = cpu.isCodePageGlobal(eip)
-    var a = Assembler(base: code.writable, position: free)
-    a.align(block.pointee.entries > 64 ? 64 : 16)
-    let start = a.position
+    lowering.eip = eip
+    lowering.blockCycles = block.pointee.cycles
+    lowering.number = UInt32(number)
+    var callEntry = 0
+    let isEntered = progress.continuation != nil
+    if isEntered {
+      if isLoopHead { lowering.a.align(64) }
+    } else {
+      lowering.a.align(isLoopHead ? 64 : 16, before: 6)
+      callEntry = lowering.a.position
+      lowering.restoreStack()
+    }
+    let start = lowering.a.position
     let charge = Int32(block.pointee.cycles) << 20 - Int32(count)
     let check = checkPosition(block, count)
-    var budgetHole: Int?
+    let last = block.ops[count - 1].instruction
+    progress.unchecked += block.pointee.cycles
+    let isChecked =
+      check != nil || !isEntered || isLoopHead || last.kind == .ret
+      || progress.unchecked > Self.uncheckedLimit
     if check == 0 {
-      a.subtractBudget(charge)
-      budgetHole = a.jump(if: 8)
+      lowering.a.subtractBudget(charge)
+      progress.stops.append((lowering.a.jump(if: 8), number, block.ops))
     } else {
-      a.addBudget(-charge)
-      if check == nil { a.touchIfNegative() }
+      lowering.a.addBudget(-charge)
+      if check == nil, isChecked { lowering.a.touchIfNegative() }
     }
-    var lowering = Lowering(
-      a: a, eip: eip, blockCycles: block.pointee.cycles, number: UInt32(number), exits: exits,
-      isGlobal: isGlobal)
+    if isChecked || last.kind == .call { progress.unchecked = 0 }
     var positions: [Int] = []
-    var ended = false
+    positions.reserveCapacity(count + 1)
+    var flow = Lowering.Flow.next
     for index in 0..<count {
       if index == check, index > 0 {
         lowering.a.testBudget()
-        budgetHole = lowering.a.jump(if: 8)
+        progress.stops.append((lowering.a.jump(if: 8), number, block.ops + index))
       }
       positions.append(lowering.a.position)
       let op = block.ops + index
-      let next = eip &+ UInt32(op.pointee.endOffset)
       let physical = block.pointee.physical &+ UInt32(op.pointee.startOffset)
       let guest = GuestCode(
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
-      let flow = lowering.lower(
-        op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)), next: next,
+      flow = lowering.lower(
+        op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)),
+        next: eip &+ UInt32(op.pointee.endOffset),
         callout: callouts.contains(physical) || cpu.processor.breakpoints.watches(physical)
           || callsInterpreter(op.pointee.instruction))
-      if flow == .ended { ended = true }
     }
     positions.append(lowering.a.position)
-    if !ended { lowering.exit(to: eip &+ block.pointee.length) }
-    lowering.finishLinks()
-    if let hole = budgetHole, let check {
-      lowering.a.patch(hole, to: lowering.a.position)
-      lowering.stopBefore(UInt64(UInt(bitPattern: block.ops + check)))
-    }
-    free = lowering.a.position
     translations.append(
       Translation(
-        block: block, eip: eip, start: start, end: free, instructions: positions,
-        isGlobal: isGlobal))
+        block: block, eip: eip, start: start, end: lowering.a.position, instructions: positions,
+        entry: isChecked ? start : 0, callEntry: isChecked ? callEntry : 0,
+        isGlobal: lowering.isGlobal))
     block.pointee.translation = UInt32(number + 1)
     statistics.blocks += 1
     statistics.guestBytes += UInt64(block.pointee.length)
-    statistics.hostBytes += UInt64(free - start)
-    traceTranslation?(listing(number))
-    return number
+    switch flow {
+    case .next: progress.continuation = eip &+ block.pointee.length
+    case .continues(let address): progress.continuation = address
+    case .ended: progress.continuation = nil
+    }
+  }
+
+  /// Links the jumps whose targets in the same page are translated already.
+  private func linkKnown(_ lowering: inout Lowering) {
+    lowering.links.removeAll { link in
+      guard link.kind != .table, (link.target ^ lowering.eip) & 0xFFFF_F000 == 0,
+        let page = cpu.cachedCodePage(lowering.eip),
+        let block = interpreter.cache.find(page | link.target & 0xFFF, codeSize: 4),
+        block.pointee.translation != 0
+      else { return false }
+      let number = Int(block.pointee.translation) - 1
+      guard translations[number].eip == link.target else { return false }
+      let t = translations[number]
+      let entry = link.kind == .call ? t.callEntry : t.entry
+      guard entry != 0 else { return false }
+      lowering.a.patch(link.hole, to: entry)
+      statistics.chained += 1
+      return true
+    }
+  }
+
+  /// Makes the entries of a translation that it was emitted without: for a host CALL, and for jumps to a block
+  /// that does not check the budget.
+  /// - Returns: whether the cache had room.
+  func makeEntries(_ number: Int) -> Bool {
+    let t = translations[number]
+    if t.entry != 0, t.callEntry != 0 { return true }
+    guard free + 64 <= code.size else { return false }
+    var lowering = Lowering(
+      a: Assembler(base: code.writable, position: free), exits: exits, isGlobal: false)
+    translations[number].callEntry = free
+    lowering.restoreStack()
+    if t.entry == 0 {
+      translations[number].entry = lowering.a.position
+      lowering.a.touchIfNegative()
+      // The address that a signal names.
+      entryChecks[lowering.a.position - 4] = number
+    }
+    lowering.a.jump(to: t.start)
+    free = lowering.a.position
+    return true
   }
 
   /// Whether an instruction is never lowered: no instruction at all, or of a family that is switched off.
@@ -119,9 +283,10 @@ extension Translator {
       let i = block.ops[index].instruction
       // One that may stop for a debugger needs the flags.
       let place = block.pointee.physical &+ UInt32(block.ops[index].startOffset)
-      guard i.row != .max, !i.hasMemoryOperand, !cpu.processor.breakpoints.watches(place) else {
-        return false
-      }
+      guard i.row != .max, !i.hasMemoryOperand,
+        block.ops[index].cyclesBefore <= Self.checkLimit,
+        !cpu.processor.breakpoints.watches(place)
+      else { return false }
       switch i.kind {
       case .add, .sub, .cmp, .and, .or, .xor, .test, .neg: return true
       default: return false

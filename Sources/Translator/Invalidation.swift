@@ -48,8 +48,10 @@ extension Translator {
     statistics.evictions += 1
     for t in translations where t.isAlive { t.block.pointee.translation = 0 }
     translations.removeAll(keepingCapacity: true)
+    entryChecks.removeAll(keepingCapacity: true)
     tables.clear(includingGlobal: true)
     free = firstFree
+    cpu.pointee.translated.returnStack = cpu.pointee.translated.returnStackTop
   }
 
   public func translationsFlushed(includingGlobal: Bool) {

@@ -37,10 +37,10 @@ final class JumpTables {
   func set(_ t: Translation, user isUser: Bool) {
     let page = t.eip & 0xFFFF_F000
     if isUser {
-      user[Int(t.eip)] = UInt32(t.start)
+      user[Int(t.eip)] = UInt32(t.entry)
       if userPages[page] == nil { userPages[page] = t.isGlobal }
     } else {
-      supervisor[Int(t.eip)] = UInt32(t.start)
+      supervisor[Int(t.eip)] = UInt32(t.entry)
       if supervisorPages[page] == nil { supervisorPages[page] = t.isGlobal }
     }
   }
@@ -48,8 +48,8 @@ final class JumpTables {
   func remove(_ t: Translation) {
     // Reading an entry that was never set would take a page of memory for nothing.
     let page = t.eip & 0xFFFF_F000
-    if userPages[page] != nil, user[Int(t.eip)] == UInt32(t.start) { user[Int(t.eip)] = 0 }
-    if supervisorPages[page] != nil, supervisor[Int(t.eip)] == UInt32(t.start) {
+    if userPages[page] != nil, user[Int(t.eip)] == UInt32(t.entry) { user[Int(t.eip)] = 0 }
+    if supervisorPages[page] != nil, supervisor[Int(t.eip)] == UInt32(t.entry) {
       supervisor[Int(t.eip)] = 0
     }
   }

@@ -3,21 +3,36 @@ import CPU
 import ISA
 import Memory
 
-/// Emits host code for one block. Guest registers are host registers, guest flags host flags; what has no
+/// Emits host code, block by block. Guest registers are host registers, guest flags host flags; what has no
 /// lowering calls the interpreter's handler.
 struct Lowering {
   var a: Assembler
-  let eip: UInt32
-  let blockCycles: UInt32
-  let number: UInt32
+  /// Of the current block.
+  var eip: UInt32 = 0
+  var blockCycles: UInt32 = 0
+  var number: UInt32 = 0
   let exits: ExitStubs
   /// Whether the source page is global: direct jumps to other global pages may be linked.
   let isGlobal: Bool
-  /// Direct jumps that leave the block: the position of the displacement and the target.
-  var links: [(hole: Int, target: UInt32)] = []
+  /// Direct jumps and calls that leave their block.
+  var links: [Link] = []
+  /// Displacements of calls that go through the table.
+  var tableCalls: [Int] = []
+
+  init(a: Assembler, exits: ExitStubs, isGlobal: Bool) {
+    self.a = a
+    self.exits = exits
+    self.isGlobal = isGlobal
+  }
 
   /// What an instruction did to the flow.
-  enum Flow { case next, ended }
+  enum Flow: Equatable {
+    case next
+    /// Nothing comes after it.
+    case ended
+    /// The code that follows must be that of a guest address.
+    case continues(UInt32)
+  }
 
   mutating func lower(_ i: Instruction, _ code: GuestCode, op: UInt64, next: UInt32, callout: Bool)
     -> Flow
@@ -123,4 +138,10 @@ struct ExitStubs {
   var leave = 0
   /// To the interpreter's handler.
   var callout = 0
+  /// To the guest address in R9D through the table.
+  var table = 0
+  /// Where a host RET goes when the return stack is empty.
+  var returnStackEmpty = 0
+  /// The address of position 0.
+  var codeBase: UInt32 = 0
 }

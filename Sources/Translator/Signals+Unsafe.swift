@@ -9,6 +9,12 @@ extension Translator {
   func handleSignal() -> Int? {
     statistics.signals += 1
     let position = Int(cpu.pointee.translated.faultPC &- code.address(0))
+    if let number = entryChecks[position] {
+      cpu.pointee.eip = translations[number].eip
+      settle()
+      switchback_flags_to_lazy(cpu)
+      return nil
+    }
     guard let number = find(position) else {
       fatalError("a signal in emitted code that belongs to no translation")
     }

@@ -8,9 +8,15 @@ struct Translation {
   /// Position of its first byte in the code cache.
   let start: Int
   /// Position behind its last byte.
-  let end: Int
+  var end: Int
   /// Positions of its instructions, and of the end of the last.
   let instructions: [Int]
+  /// Position where any jump may enter it; 0 = none yet.
+  var entry: Int
+  /// Position where a host CALL enters it, which restores the guest's stack pointer; 0 = none yet.
+  var callEntry: Int
+  /// Positions of the stubs of its unit.
+  var stubs = 0..<0
   /// Whether its page is mapped globally, so that jumps between such pages outlive CR3 loads.
   let isGlobal: Bool
   var isAlive = true

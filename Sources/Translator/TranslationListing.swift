@@ -132,9 +132,10 @@ extension Translator {
     parts.append(
       .init(
         address: nil, bytes: [], text: "exits", isCallout: false,
-        host: host(t.instructions[instructionCount(t)]..<t.end, isExit: true)))
+        host: host(t.instructions[instructionCount(t)]..<t.end, isExit: true)
+          + host(t.stubs, isExit: true)))
     return TranslationListing(
-      address: t.eip, guestBytes: Int(t.block.pointee.length), hostBytes: t.end - t.start,
+      address: t.eip, guestBytes: Int(t.block.pointee.length), hostBytes: t.end - t.start + t.stubs.count,
       cycles: t.block.pointee.cycles, parts: parts)
   }
 

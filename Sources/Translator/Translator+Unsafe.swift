@@ -29,11 +29,14 @@ public final class Translator: Engine, TranslationObserver {
   let code: CodeCache
   let windows: Windows
   let tables: JumpTables
+  let returnStack: ReturnStack
   var exits = ExitStubs()
   /// Position of the first free byte of the code cache.
   var free = 0
   var firstFree = 0
   var translations: [Translation] = []
+  /// Translations by the position of the check in their entry.
+  var entryChecks: [Int: Int] = [:]
   /// Instructions, by physical address, that call their handler because they kept trapping.
   var callouts: Set<UInt32> = []
   var traps: [UInt32: UInt32] = [:]
@@ -45,9 +48,13 @@ public final class Translator: Engine, TranslationObserver {
   static let trapLimit: UInt32 = 4
   /// The budget's cycles and instructions share 64 bits, 20 of them for instructions.
   private static let maximumSlice: UInt64 = 900_000
-  /// Translated code stops this many cycles before the deadline, more than any block has; the interpreter does
-  /// the rest. So a block whose check has destroyed dead flags runs on for an instruction at least.
-  private static let slack: UInt64 = 2048
+  /// Translated code may run past a check of the budget by as many cycles of blocks without one,
+  static let uncheckedLimit: UInt32 = 256
+  /// and in the next block by as many up to its check.
+  static let checkLimit: UInt32 = 64
+  /// So it is stopped this many cycles before the deadline; the interpreter does the rest, an instruction at
+  /// least, since the check has destroyed dead flags.
+  static let slack = UInt64(uncheckedLimit + checkLimit + 64)
 
   public internal(set) var statistics = TranslatorStatistics()
 
@@ -67,8 +74,10 @@ public final class Translator: Engine, TranslationObserver {
     code = try CodeCache(size: options.codeCache)
     windows = try Windows(cpu: cpu)
     tables = try JumpTables()
+    returnStack = try ReturnStack()
     emitStubs()
-    cpu.pointee.translated.codeBase = code.address(0)
+    returnStack.setBottom(code.address(exits.returnStackEmpty))
+    cpu.pointee.translated.returnStackTop = returnStack.top
     cpu.pointee.translated.codeStart = code.address(0)
     cpu.pointee.translated.codeEnd = code.address(options.codeCache)
     memory.translationObserver = self
@@ -149,7 +158,8 @@ public final class Translator: Engine, TranslationObserver {
     let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- Self.slack, Self.maximumSlice)
     cpu.pointee.translated.cycleEnd = cpu.pointee.cycles &+ slice
     cpu.pointee.translated.budget = slice << 20
-    tables.set(translations[number], user: user)
+    cpu.pointee.translated.returnStack = returnStack.top
+    if makeEntries(number) { tables.set(translations[number], user: user) }
     interpreter.history.record(translations[number].eip)
     switchback_flags_from_lazy(cpu)
     var position = translations[number].start
@@ -190,7 +200,8 @@ public final class Translator: Engine, TranslationObserver {
   /// Finds the translation of the block that a jump leads to, and links the jump.
   /// - Returns: where to go on, nil to return to the loop.
   private func follow(user: Bool) -> Int? {
-    let link = Int(bitPattern: cpu.pointee.translated.link)
+    let name = Int(bitPattern: cpu.pointee.translated.link)
+    let link = name >> 1
     let evictions = statistics.evictions
     guard cpu.pointee.stop == 0, cpu.cachedCodePage(cpu.pointee.eip) != nil,
       let block = try? interpreter.currentBlock()
@@ -201,15 +212,17 @@ public final class Translator: Engine, TranslationObserver {
     }
     cpu.pointee.cycles = now
     guard let number = translation(for: block) else { return nil }
+    guard makeEntries(number) else { return translations[number].start }
     let target = translations[number]
     tables.set(target, user: user)
     if link != 0, evictions == statistics.evictions,
       (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal
     {
-      Assembler(base: code.writable, position: 0).patch(link, to: target.start)
+      Assembler(base: code.writable, position: 0)
+        .patch(link, to: name & 1 != 0 ? target.callEntry : target.entry)
       statistics.chained += 1
     }
-    return target.start
+    return target.entry
   }
 
   private func sourcePage(ofLink link: Int) -> UInt32 {
