@@ -14,7 +14,7 @@ extension StateOffset {
       (at(\.cr4), "cr4"), (at(\.dr), "dr"), (at(\.fpu), "fpu"), (at(\.userTLB), "userTLB"),
       (at(\.codeGeneration), "codeGeneration"), (at(\.translated), "translated"),
       (hostFlags, "hostFlags"), (at(\.translated.hostStack), "hostStack"),
-      (at(\.translated.budget), "budget"), (at(\.translated.codeBase), "codeBase"),
+      (at(\.translated.budget), "budget"), (at(\.translated.returnStack), "returnStack"),
       (jumpTable, "jumpTable"), (at(\.translated.cycleEnd), "cycleEnd"),
       (at(\.translated.window), "window"), (at(\.translated.resume), "resume"),
       (exitOp, "exitOp"), (link, "link"), (exitLeave, "exitLeave"), (translation, "translation"),
