@@ -95,7 +95,8 @@ extension Translator {
   private static let unitLimit = 32
 
   /// The blocks to lay out one behind the other, and those of them that a later one jumps back to.
-  private func unit(from head: BlockPointer) -> (blocks: [BlockPointer], loopHeads: [BlockPointer]) {
+  private func unit(from head: BlockPointer) -> (blocks: [BlockPointer], loopHeads: [BlockPointer])
+  {
     var blocks = [head]
     var loopHeads: [BlockPointer] = []
     var block = head

@@ -135,7 +135,8 @@ extension Translator {
         host: host(t.instructions[instructionCount(t)]..<t.end, isExit: true)
           + host(t.stubs, isExit: true)))
     return TranslationListing(
-      address: t.eip, guestBytes: Int(t.block.pointee.length), hostBytes: t.end - t.start + t.stubs.count,
+      address: t.eip, guestBytes: Int(t.block.pointee.length),
+      hostBytes: t.end - t.start + t.stubs.count,
       cycles: t.block.pointee.cycles, parts: parts)
   }
 
