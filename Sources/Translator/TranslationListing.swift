@@ -87,6 +87,7 @@ extension Translator {
   func listing(_ number: Int) -> TranslationListing {
     let t = translations[number]
     let disassembler = disassembler(for: t)
+    let codeBase = "0x" + String(code.address(0), radix: 16)
     func host(_ range: Range<Int>, isExit: Bool = false) -> [TranslationListing.HostLine] {
       var disassembler = disassembler
       if isExit {
@@ -105,7 +106,9 @@ extension Translator {
         let (length, text) = disassembler.instruction(bytes[offset...], at: position)
         let end = min(offset + length, bytes.count)
         lines.append(
-          .init(position: position - t.start, bytes: Array(bytes[offset..<end]), text: text))
+          .init(
+            position: position - t.start, bytes: Array(bytes[offset..<end]),
+            text: text.replacing(codeBase, with: "codeBase")))
         offset = end
       }
       return lines
@@ -148,8 +151,6 @@ extension Translator {
     let stride = UInt64(MemoryLayout<MicroOp>.stride)
     let endOfOps = firstOp + stride * UInt64(instructionCount(t) + 1)
     let starts = translations
-    let base = code.address(0)
-    let end = base + UInt64(options.codeCache)
     var result = HostDisassembler()
     result.stateName = StateOffset.name
     result.positionName = { position in
@@ -165,9 +166,6 @@ extension Translator {
     }
     result.constantName = { value in
       if value >= firstOp, value < endOfOps { return "op \((value - firstOp) / stride)" }
-      if value >= base, value < end {
-        return "code+0x" + String(value - base, radix: 16)
-      }
       return nil
     }
     return result
