@@ -22,6 +22,8 @@ package struct Block {
   var successorKey: UInt64 = 0
   var firstSuccessor = Successor()
   var secondSuccessor = Successor()
+  /// The next block of the same slot of the table.
+  var nextInSlot: BlockPointer?
   /// Other blocks with code in the first and second page.
   var nextInPage: BlockPointer?
   var nextInSecondPage: BlockPointer?
@@ -117,7 +119,7 @@ private struct CodePage {
 package final class BlockCache: CodeObserver {
   private let cpu: CPU
   private var arena: BlockArena
-  private static let slots = 1 << 15
+  private static let slots = 1 << 17
   private let table: UnsafeMutablePointer<BlockPointer?>
   private let pages: UnsafeMutablePointer<CodePage>
   private static let pageCount = 1 << 20
@@ -159,10 +161,12 @@ package final class BlockCache: CodeObserver {
   /// The block at `physical`, if it has been decoded.
   @inline(__always)
   package func find(_ physical: UInt32, codeSize: UInt32) -> BlockPointer? {
-    guard let block = table[Self.slot(physical)], block.pointee.physical == physical,
-      block.pointee.codeSize == codeSize
-    else { return nil }
-    return block
+    var next = table[Self.slot(physical)]
+    while let block = next {
+      if block.pointee.physical == physical, block.pointee.codeSize == codeSize { return block }
+      next = block.pointee.nextInSlot
+    }
+    return nil
   }
 
   /// Adds a block. `ops` must end with the terminating micro-op.
@@ -177,6 +181,7 @@ package final class BlockCache: CodeObserver {
       Block(
         physical: physical, secondPage: secondPage, codeSize: codeSize,
         length: UInt32(last.startOffset), cycles: last.cyclesBefore, cyclesBeforeLast: beforeLast))
+    block.pointee.nextInSlot = table[Self.slot(physical)]
     table[Self.slot(physical)] = block
     built += 1
     let page = physical & ~0xFFF
@@ -288,13 +293,23 @@ package final class BlockCache: CodeObserver {
   private func drop(_ block: BlockPointer, from page: UInt32) {
     invalidated += 1
     if block.pointee.translation != 0 { blockDropped(block) }
-    let slot = Self.slot(block.pointee.physical)
-    if table[slot] == block { table[slot] = nil }
+    unlinkFromSlot(block)
     let first = block.pointee.physical & ~0xFFF
     let second = block.pointee.secondPage
     guard second != Block.noPage, second != first else { return }
     let other = page == first ? second : first
     unlink(block, fromList: other)
+  }
+
+  private func unlinkFromSlot(_ block: BlockPointer) {
+    let slot = Self.slot(block.pointee.physical)
+    if table[slot] == block {
+      table[slot] = block.pointee.nextInSlot
+      return
+    }
+    var previous = table[slot]
+    while let p = previous, p.pointee.nextInSlot != block { previous = p.pointee.nextInSlot }
+    previous?.pointee.nextInSlot = block.pointee.nextInSlot
   }
 
   private func unlink(_ block: BlockPointer, fromList page: UInt32) {
