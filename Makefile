@@ -8,7 +8,7 @@ RELEASE := $(SWIFT) build -c release
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 SWIFT_SOURCES := Package.swift Sources Tests roms
 
-.PHONY: help run test build setup guests lint format bench fuzz goldens clean
+.PHONY: help run test build setup guests lint format bench fuzz lockstep goldens clean
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -40,9 +40,13 @@ format: ## Formats all Swift sources.
 bench: build guests ## Measures native, Switchback and the installed peers side by side.
 	benchmarks/peers.py $(ARGS)
 
-fuzz: setup ## Runs random instructions against the host's processor until interrupted.
+fuzz: setup ## Runs random code against the host until interrupted; translated code: make fuzz ENGINE=translated.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
-	SWITCHBACK_FUZZ=1 $(SWIFT) test $(TEST_FLAGS) --skip-build --filter OracleTests
+	SWITCHBACK_FUZZ=$(or $(ENGINE),1) $(SWIFT) test $(TEST_FLAGS) --skip-build --filter OracleTests
+
+lockstep: setup guests ## Boots both kernels to the end on interpreter and translator side by side.
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	SWITCHBACK_LOCKSTEP=full $(SWIFT) test $(TEST_FLAGS) --skip-build --filter LockstepBootTests
 
 goldens: setup ## Accepts the code that the translator emits now as what it should emit.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)

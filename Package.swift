@@ -72,7 +72,9 @@ let package = Package(
       cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(["-O2", "-fno-stack-protector"])]),
     .target(
       name: "HostOracle",
-      dependencies: ["CHostOracle", "CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"],
+      dependencies: [
+        "CHostOracle", "CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Translator",
+      ],
       swiftSettings: engineSettings),
     .testTarget(name: "MemoryTests", dependencies: ["Memory", "Bus"]),
     .testTarget(name: "BusTests", dependencies: ["Bus"]),
@@ -80,11 +82,13 @@ let package = Package(
       name: "FloatingPointTests",
       dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "CPUTests", dependencies: ["Bus", "Memory", "CPU", "Interpreter"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["switchback", "Host", "Machine"]),
-    .testTarget(name: "HostTests", dependencies: ["Host"]),
-    .testTarget(name: "MachineTests", dependencies: ["Machine", "Host"]),
     .testTarget(
-      name: "OracleTests", dependencies: ["HostOracle", "ISA"],
+      name: "CommandLineTests",
+      dependencies: ["switchback", "Host", "Machine", "Roms", "SystemROMs"]),
+    .testTarget(name: "HostTests", dependencies: ["Host"]),
+    .testTarget(name: "MachineTests", dependencies: ["Machine", "Host", "ISA", "Translator"]),
+    .testTarget(
+      name: "OracleTests", dependencies: ["HostOracle", "ISA", "Translator"],
       resources: [.copy("cases.txt")]),
     .testTarget(name: "ROMTests", dependencies: ["Machine", "Roms", "SystemROMs"]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),

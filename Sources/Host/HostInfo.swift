@@ -24,6 +24,13 @@ public struct HostInfo: Sendable, Equatable {
     ].map { trimmed($0 ?? []) }.filter { !$0.isEmpty }.joined(separator: " "),
     cores: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
+  /// Bytes of this process that are in the host's memory; pages that are mapped twice count twice. 0 when unknown.
+  public static var residentBytes: UInt64 {
+    let fields = trimmed(HostFile.read("/proc/self/statm", limit: 256) ?? []).split(separator: " ")
+    guard fields.count > 1, let pages = UInt64(fields[1]) else { return 0 }
+    return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+  }
+
   /// The value of the first "model name" line of a `/proc/cpuinfo` text.
   static func modelName(in cpuinfo: [UInt8]) -> String? {
     for line in cpuinfo.split(separator: 10) where line.starts(with: "model name".utf8) {

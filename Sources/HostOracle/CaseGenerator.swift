@@ -4,6 +4,8 @@ import ISA
 /// Draws random cases from the rows of the instruction table.
 public struct CaseGenerator {
   public var random: RandomSource
+  /// For the translator: mostly flat segments, without which it does not translate, and longer sequences.
+  public var suitsTranslator = false
   /// Rows that sequences are made of.
   private let sequenceRows: [Row]
 
@@ -21,9 +23,12 @@ public struct CaseGenerator {
     item.registers = registers()
     item.codeOffset = codeOffset()
     var bytes: [UInt8] = []
-    if random.chance(25) {
-      for _ in 0..<1 + random.below(3) {
-        if let more = encode(random.pick(sequenceRows), codeSize: item.codeSize) {
+    if random.chance(suitsTranslator ? 60 : 25) {
+      for _ in 0..<1 + random.below(suitsTranslator ? 12 : 3) {
+        let registersOnly = suitsTranslator && random.chance(70)
+        let more = encode(
+          random.pick(sequenceRows), codeSize: item.codeSize, registersOnly: registersOnly)
+        if let more, bytes.count + more.count < Int(ORACLE_CODE_BYTES) - 20 {
           if bytes.isEmpty { aim(more, &item) }
           bytes += more
         }
@@ -47,8 +52,11 @@ public struct CaseGenerator {
     random.chance(4) ? 4096 - UInt32(1 + random.below(16)) : UInt32(0x400 + random.below(0x400))
   }
 
-  private mutating func encode(_ row: Row, codeSize: UInt8) -> [UInt8]? {
+  private mutating func encode(
+    _ row: Row, codeSize: UInt8, registersOnly: Bool = false
+  ) -> [UInt8]? {
     var constraints = EncodingConstraints()
+    if registersOnly { constraints.form = .register }
     constraints.codeSize = codeSize
     constraints.relative = random.chance(80) ? 0...64 : -0x3C0 ... -0x100
     constraints.registers = random.chance(90) ? 0xEF : 0xFF
@@ -87,7 +95,12 @@ public struct CaseGenerator {
     } else if random.chance(3) {
       r[selector: 1] = random.pick([0x27, 0x3F])
     }
-    if random.chance(8) {
+    if suitsTranslator, random.chance(90) {
+      for number in [0, 2, 3] { r[selector: number] = flat }
+      r[selector: 4] = random.pick([0, flat])
+      r[selector: 5] = random.pick([0, flat])
+      r[selector: 1] = UInt16(ORACLE_FLAT_CODE)
+    } else if random.chance(8) {
       r[selector: 2] = 0x17
       r[gpr: 4] = r[gpr: 4] & 0xFFF | (random.chance(50) ? 0 : random.integer32() & 0xFFFF_0000)
     }

@@ -76,7 +76,7 @@ public enum Comparison {
   }
 
   /// The EFLAGS bits that are defined when the case ends at `end`: RF depends on how the trap was taken.
-  private static func flagMask(_ item: OracleCase, end: UInt32) -> UInt32 {
+  static func flagMask(_ item: OracleCase, end: UInt32) -> UInt32 {
     var undefined: FlagSet = []
     let start = UInt32(ORACLE_CODE) &- item.codeBase &+ item.codeOffset
     for step in item.steps {
@@ -92,7 +92,7 @@ public enum Comparison {
     return mask
   }
 
-  private static func floatingPoint(
+  static func floatingPoint(
     _ a: OracleRegisters, _ b: OracleRegisters
   ) -> [Difference] {
     var found: [Difference] = []
@@ -114,7 +114,7 @@ public enum Comparison {
     return found
   }
 
-  private static func memory(
+  static func memory(
     _ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer, ignoring: Range<Int>
   ) -> [Difference] {
     if memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 { return [] }

@@ -4,12 +4,15 @@ import CPU
 import ISA
 import Interpreter
 import Memory
+import Translator
 
-/// Runs cases on the interpreter: a machine of a processor and a megabyte of RAM with a supervisor that does
+/// Runs cases on an engine: a machine of a processor and a megabyte of RAM with a supervisor that does
 /// nothing but halt in the handler of the first exception. Linear addresses are those of the host.
 public final class InterpreterRunner {
   /// The engine under test.
-  public let engine: Interpreter
+  public let engine: any Engine
+  /// The same, when it is the translator.
+  public let translator: Translator?
   private let processor: Processor
   private let memory: PhysicalMemory
   private var initialImage = [UInt8](repeating: 0, count: NativeRunner.imageSize)
@@ -39,11 +42,19 @@ public final class InterpreterRunner {
   private static let user: UInt64 = 4
   private static let noExecute: UInt64 = 1 << 63
 
-  /// - Throws: when there is no memory for it.
-  public init() throws {
+  /// - Parameter translated: whether cases run as translated code from their first instruction on, as far as the
+  ///   translator can, rather than on the interpreter.
+  /// - Throws: when there is no memory for it, or the translator cannot run here.
+  public init(translated: Bool = false) throws {
     memory = try PhysicalMemory(ramSize: 1 << 20)
     processor = Processor(memory: memory, ports: PortBus())
-    engine = Interpreter(processor: processor, timing: .unit)
+    let interpreter = Interpreter(processor: processor, timing: .pentium)
+    var options = TranslatorOptions()
+    options.threshold = 0
+    translator =
+      translated
+      ? try Translator(processor: processor, interpreter: interpreter, options: options) : nil
+    engine = translator ?? interpreter
     buildPageTables()
     buildDescriptorTables()
     loadSystemRegisters()
@@ -149,6 +160,10 @@ public final class InterpreterRunner {
 
   // MARK: Running
 
+  /// What the last case took.
+  public private(set) var cycles: UInt64 = 0
+  public private(set) var instructions: UInt64 = 0
+
   /// What every case finds in memory.
   public func setInitialImage(_ image: UnsafeMutableBufferPointer<UInt8>) {
     initialImage = Array(image)
@@ -159,8 +174,11 @@ public final class InterpreterRunner {
     loadMemory(item)
     loadRegisters(item.registers)
     let cpu = processor.cpu
+    let start = (cycles: cpu.pointee.cycles, instructions: cpu.pointee.instructions)
     cpu.pointee.deadline = cpu.pointee.cycles &+ 100_000
     let exit = engine.run()
+    cycles = cpu.pointee.cycles &- start.cycles
+    instructions = cpu.pointee.instructions &- start.instructions
     outcome.signal = exit == .halted ? 0 : Int32(ORACLE_TIMED_OUT)
     storeOutcome(&outcome)
   }

@@ -3,17 +3,27 @@ import ISA
 
 /// Makes a failing case simpler as long as it fails in the same respect.
 public struct Minimiser {
-  private let oracle: Oracle
+  private let differences: (OracleCase) -> [Difference]
 
-  public init(_ oracle: Oracle) { self.oracle = oracle }
+  public init(_ oracle: Oracle) { self.init { oracle.run($0).differences } }
+
+  /// - Parameter differences: what is wrong with a case; empty for nothing.
+  public init(differences: @escaping (OracleCase) -> [Difference]) {
+    self.differences = differences
+  }
 
   public func minimise(_ item: OracleCase) -> OracleCase {
-    guard let first = oracle.run(item).differences.first?.what else { return item }
+    guard let first = differences(item).first?.what else { return item }
+    return minimise(item, keeping: first)
+  }
+
+  /// Simplifies a case that differs in `first`.
+  public func minimise(_ item: OracleCase, keeping first: String) -> OracleCase {
     var best = item
     func attempt(_ change: (inout OracleCase) -> Void) {
       var candidate = best
       change(&candidate)
-      if oracle.run(candidate).differences.contains(where: { $0.what == first }) {
+      if differences(candidate).contains(where: { $0.what == first }) {
         best = candidate
       }
     }

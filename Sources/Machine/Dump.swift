@@ -1,4 +1,5 @@
 import CPU
+import ISA
 import Memory
 
 extension Machine {
@@ -65,6 +66,32 @@ extension Machine {
     let place = "\(hexadecimal(cpu.cs.pointee.selector)):\(hexadecimal(cpu.pointee.eip))"
     guard let bytes = codeBytes(count: 15) else { return place + "  (not mapped)" }
     return place + "  " + listing(bytes)
+  }
+
+  /// The instructions at CS:EIP as they lie in memory, up to the end of the page.
+  func upcomingInstructions(limit: Int) -> [Instruction] {
+    guard let bytes = codeBytes(count: 4096) else { return [] }
+    var result: [Instruction] = []
+    var offset = 0
+    while result.count < limit, offset < bytes.count,
+      case .instruction(let instruction) = Decoder.decode(
+        Array(bytes[offset..<min(offset + Decoder.maximumLength, bytes.count)]),
+        codeSize: processor.cpu.pointee.codeSize)
+    {
+      result.append(instruction)
+      offset += Int(instruction.length)
+      if instruction.endsBlock { break }
+    }
+    return result
+  }
+
+  /// The same as text, a line each.
+  func upcomingListing(limit: Int) -> [String] {
+    let cpu = processor.cpu
+    guard let bytes = codeBytes(count: min(4096, limit * Decoder.maximumLength)) else { return [] }
+    return Listing(
+      bytes, address: cpu.pointee.eip, codeSize: cpu.pointee.codeSize, count: limit
+    ).lines.map(\.formatted)
   }
 
   /// The first instruction of `bytes`.

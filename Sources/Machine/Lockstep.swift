@@ -5,8 +5,8 @@ import ISA
 /// Runs the same guest on two engines side by side and finds the first instruction after which they differ.
 ///
 /// Both machines stop at the same cycles and their processor states are compared there; memory is compared
-/// more rarely. At a difference both start over, go to the last point where they agreed and then on one
-/// instruction at a time, which works because runs are reproducible.
+/// more rarely. At a difference both start over, which works because runs are reproducible, and go on from the
+/// last point where everything agreed in small steps: see `LockstepSearch`.
 public struct Lockstep {
   /// One side.
   public enum Side: String, Sendable, CaseIterable {
@@ -38,17 +38,22 @@ public struct Lockstep {
     self.image = image
   }
 
-  private func makeMachine(_ side: Side) throws -> Machine {
+  /// Told of each machine before it runs; for tests.
+  var prepare: (Machine, Side) -> Void = { _, _ in }
+
+  func makeMachine(_ side: Side) throws -> Machine {
     var configuration = configuration
     configuration.cachesBlocks = side != .uncached
     configuration.timeLimit = nil
-    return try Machine(
+    let machine = try Machine(
       configuration: configuration, image: image,
       console: Console(serial: .capture, debug: .capture, readsInput: false),
       engine: side == .translator ? "translator" : "interpreter")
+    prepare(machine, side)
+    return machine
   }
 
-  private func makePair() throws -> (Machine, Machine) {
+  func makePair() throws -> (Machine, Machine) {
     (try makeMachine(sides.0), try makeMachine(sides.1))
   }
 
@@ -57,6 +62,7 @@ public struct Lockstep {
     let (first, second) = try makePair()
     let start = HostClock.nanoseconds
     var agreed: UInt64 = 0
+    var memoryAgreed: UInt64 = 0
     var target = interval
     var count = 0
     while true {
@@ -65,9 +71,10 @@ public struct Lockstep {
       count += 1
       let comparesMemory = count % memoryEvery == 0 || first.ending != nil
       guard agree(first, second, memory: comparesMemory) else {
-        return try locate(from: agreed, to: target)
+        return .different(try LockstepSearch(self).describe(from: memoryAgreed, to: target))
       }
       agreed = first.processor.cpu.pointee.cycles
+      if comparesMemory { memoryAgreed = agreed }
       var ending = first.ending
       if let limit = configuration.timeLimit,
         Double(HostClock.nanoseconds &- start) > limit * 1e9
@@ -84,47 +91,9 @@ public struct Lockstep {
     }
   }
 
-  private func agree(_ a: Machine, _ b: Machine, memory: Bool) -> Bool {
+  func agree(_ a: Machine, _ b: Machine, memory: Bool) -> Bool {
     guard a.ending == b.ending, a.processorHash == b.processorHash else { return false }
     return !memory || a.stateHash == b.stateHash
-  }
-
-  /// Goes again from the last common state, one instruction at a time.
-  private func locate(from agreed: UInt64, to end: UInt64) throws -> Result {
-    let (first, second) = try makePair()
-    if agreed > 0 {
-      first.advance(to: agreed)
-      second.advance(to: agreed)
-    }
-    while first.processor.cpu.pointee.cycles <= end, first.ending == nil {
-      let before = first.nextInstruction()
-      let next = first.processor.cpu.pointee.cycles &+ 1
-      first.advance(to: next)
-      second.advance(to: next)
-      if !agree(first, second, memory: false) {
-        return .different(describe(first, second, before: before))
-      }
-    }
-    return .different(
-      "the processors agree up to cycle \(first.processor.cpu.pointee.cycles), but memory differs "
-        + "between cycles \(agreed) and \(end)\n")
-  }
-
-  private func describe(_ a: Machine, _ b: Machine, before: String) -> String {
-    var lines = [
-      "first difference after \(a.processor.cpu.pointee.instructions) instructions, executing",
-      "  " + before, "register  \(sides.0.rawValue)  \(sides.1.rawValue)",
-    ]
-    let pairs = zip(a.registerList(), b.registerList())
-    for (x, y) in pairs where x.value != y.value {
-      lines.append("  \(x.name): \(x.value)  \(y.value)")
-    }
-    if a.ending != b.ending {
-      lines.append(
-        "  ending: \(a.ending?.description ?? "running")  \(b.ending?.description ?? "running")")
-    }
-    lines.append("\(sides.0.rawValue):\n\(a.dump())\(sides.1.rawValue):\n\(b.dump())")
-    return lines.joined(separator: "\n")
   }
 }
 

@@ -178,6 +178,15 @@ public final class Machine {
     pauseAt = .max
   }
 
+  /// Runs the engine once; it returns after a block when it steps blocks.
+  func stepEngine() {
+    if start == 0 {
+      start = HostClock.nanoseconds
+      sliceEnd = cpu.pointee.cycles &+ sliceCycles
+    }
+    if ending == nil { step() }
+  }
+
   private func step() {
     setDeadline(events.nextTime)
     let before = HostClock.nanoseconds

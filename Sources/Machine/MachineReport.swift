@@ -37,7 +37,7 @@ extension Machine {
         evictions: statistics.evictions, invalidations: statistics.invalidations,
         chained: statistics.chained, lookups: statistics.lookups, misses: statistics.misses)
     }
-    report.memory = [("resets", resets)]
+    report.memory = [("resets", resets), ("host_resident_bytes", HostInfo.residentBytes)]
     var devices: [String: Report.Device] = [:]
     for (name, count) in ports.counts {
       devices[name, default: .init()].reads += count.reads

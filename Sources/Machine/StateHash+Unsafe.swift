@@ -1,4 +1,5 @@
 import CPU
+import Glibc
 import Memory
 
 /// A 64-bit digest for telling machine states apart; not for secrets.
@@ -58,6 +59,11 @@ extension Machine {
     }
     for lane in [lanes.0, lanes.1, lanes.2, lanes.3] { hasher.combine(lane) }
     return hasher.value
+  }
+
+  /// Whether a page of RAM has the same contents in another machine of the same size.
+  func holdsSame(as other: Machine, page: UInt32) -> Bool {
+    memcmp(memory.ram + Int(page), other.memory.ram + Int(page), 4096) == 0
   }
 
   /// A digest of the processor's architectural state and the clock alone.

@@ -108,7 +108,7 @@ extension Translator {
       {
         loopHeads.append(target)
       }
-      guard blocks.count < Self.unitLimit, let next = continuation(last, end),
+      guard !stepsBlocks, blocks.count < Self.unitLimit, let next = continuation(last, end),
         (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
         let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
         follower.pointee.translation == 0, isTranslatable(follower), !blocks.contains(follower)
@@ -194,6 +194,10 @@ extension Translator {
       let physical = block.pointee.physical &+ UInt32(op.pointee.startOffset)
       let guest = GuestCode(
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
+      if let replacement, let code = replacement(op.pointee.instruction) {
+        for byte in code { lowering.a.byte(byte) }
+        continue
+      }
       flow = lowering.lower(
         op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)),
         next: eip &+ UInt32(op.pointee.endOffset),
@@ -205,7 +209,7 @@ extension Translator {
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position, instructions: positions,
         entry: isChecked ? start : 0, callEntry: isChecked ? callEntry : 0,
-        isGlobal: lowering.isGlobal))
+        isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3))
     block.pointee.translation = UInt32(number + 1)
     statistics.blocks += 1
     statistics.guestBytes += UInt64(block.pointee.length)
@@ -218,6 +222,7 @@ extension Translator {
 
   /// Links the jumps whose targets in the same page are translated already.
   private func linkKnown(_ lowering: inout Lowering) {
+    if stepsBlocks { return }
     lowering.links.removeAll { link in
       guard link.kind != .table, (link.target ^ lowering.eip) & 0xFFFF_F000 == 0,
         let page = cpu.cachedCodePage(lowering.eip),

@@ -46,6 +46,9 @@ extension Translator {
   func flush() {
     flushPending = false
     statistics.evictions += 1
+    // What kept trapping may be other code by now.
+    if callouts.count > Self.maximumCallouts { callouts.removeAll() }
+    traps.removeAll(keepingCapacity: true)
     for t in translations where t.isAlive { t.block.pointee.translation = 0 }
     translations.removeAll(keepingCapacity: true)
     entryChecks.removeAll(keepingCapacity: true)

@@ -11,6 +11,10 @@ final class JumpTables {
   private var userPages: [UInt32: Bool] = [:]
 
   private static let size = 4 << 32
+  /// Pages of entries that have taken memory from the host since it was given back: what was emptied keeps it.
+  private var touched: Set<UInt64> = []
+  /// Each takes 16 KiB.
+  private static let maximumTouched = 2048
 
   init() throws(HostError) {
     func reserve() throws(HostError) -> UnsafeMutablePointer<UInt32> {
@@ -36,6 +40,10 @@ final class JumpTables {
 
   func set(_ t: Translation, user isUser: Bool) {
     let page = t.eip & 0xFFFF_F000
+    if touched.insert(UInt64(page) | (isUser ? 1 : 0)).inserted, touched.count > Self.maximumTouched
+    {
+      giveBack()
+    }
     if isUser {
       user[Int(t.eip)] = UInt32(t.entry)
       if userPages[page] == nil { userPages[page] = t.isGlobal }
@@ -43,6 +51,13 @@ final class JumpTables {
       supervisor[Int(t.eip)] = UInt32(t.entry)
       if supervisorPages[page] == nil { supervisorPages[page] = t.isGlobal }
     }
+  }
+
+  /// Empties all entries, which costs a look-up each, and gives their memory back to the host.
+  private func giveBack() {
+    madvise(supervisor, Self.size, MADV_DONTNEED)
+    madvise(user, Self.size, MADV_DONTNEED)
+    touched.removeAll(keepingCapacity: true)
   }
 
   func remove(_ t: Translation) {

@@ -37,7 +37,9 @@ struct Lowering {
   mutating func lower(_ i: Instruction, _ code: GuestCode, op: UInt64, next: UInt32, callout: Bool)
     -> Flow
   {
-    if !callout {
+    // Through CS nothing can be written, and not everything read.
+    let usesCode = i.hasMemoryOperand && i.segment == SegmentNumber.cs && i.kind != .lea
+    if !callout, !usesCode {
       if Self.copied.contains(i.kind), copy(i, code) { return .next }
       if let flow = special(i, code, next: next) { return flow }
     }

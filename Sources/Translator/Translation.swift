@@ -19,5 +19,7 @@ struct Translation {
   var stubs = 0..<0
   /// Whether its page is mapped globally, so that jumps between such pages outlive CR3 loads.
   let isGlobal: Bool
+  /// Whether it is for ring 3: linked jumps between global pages have met the rights of that level.
+  let isUser: Bool
   var isAlive = true
 }

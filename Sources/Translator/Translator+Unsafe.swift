@@ -22,6 +22,16 @@ public final class Translator: Engine, TranslationObserver {
   /// Told of each block that is translated when not nil.
   public var traceTranslation: ((TranslationListing) -> Void)?
 
+  /// Whether `run` returns after every block and blocks are neither linked nor kept from running by a near
+  /// deadline: lockstep looks for a difference block by block. Not to be changed during a run.
+  public var stepsBlocks = false {
+    didSet { flush() }
+  }
+
+  /// Replaces the lowering of an instruction by other host code when it returns some: for tests of what finds
+  /// wrong code.
+  var replacement: ((Instruction) -> [UInt8]?)?
+
   /// The engine that runs cold code and single instructions.
   public let interpreter: Interpreter
   let cpu: CPU
@@ -40,6 +50,7 @@ public final class Translator: Engine, TranslationObserver {
   /// Instructions, by physical address, that call their handler because they kept trapping.
   var callouts: Set<UInt32> = []
   var traps: [UInt32: UInt32] = [:]
+  static let maximumCallouts = 1 << 15
   /// The translations are to be thrown away before the next one runs; a block of theirs may be in the middle.
   var flushPending = false
   let options: TranslatorOptions
@@ -54,7 +65,8 @@ public final class Translator: Engine, TranslationObserver {
   static let checkLimit: UInt32 = 64
   /// So it is stopped this many cycles before the deadline; the interpreter does the rest, an instruction at
   /// least, since the check has destroyed dead flags.
-  static let slack = UInt64(uncheckedLimit + checkLimit + 64)
+  private static let usualSlack = UInt64(uncheckedLimit + checkLimit + 64)
+  private var slack: UInt64 { stepsBlocks ? 0 : Self.usualSlack }
 
   public internal(set) var statistics = TranslatorStatistics()
 
@@ -87,6 +99,20 @@ public final class Translator: Engine, TranslationObserver {
 
   // MARK: Running
 
+  /// Blocks that are decoded from now on have at most `count` instructions.
+  public func limitBlocks(to count: Int) {
+    interpreter.limitBlocks(to: count)
+    dropDecodedCode()
+  }
+
+  /// The listing of the block at EIP, which is translated if need be; nil when it cannot be.
+  public func currentListing() -> TranslationListing? {
+    guard let block = try? interpreter.currentBlock(), let number = translation(for: block) else {
+      return nil
+    }
+    return listing(number)
+  }
+
   public func dropDecodedCode() { interpreter.dropDecodedCode() }
   public func updateModes() { interpreter.account() }
 
@@ -106,6 +132,7 @@ public final class Translator: Engine, TranslationObserver {
         } else {
           interpreter.execute(block)
         }
+        if stepsBlocks { return cpu.pointee.cycles < cpu.pointee.deadline ? .stopped : .deadline }
       } catch {
         interpreter.deliver(error)
       }
@@ -132,14 +159,16 @@ public final class Translator: Engine, TranslationObserver {
   /// The translation to run for the block at EIP, made when the block is hot; nil to interpret.
   private func translation(for block: BlockPointer) -> Int? {
     guard !interpreter.single, isFlat,
-      cpu.pointee.cycles &+ UInt64(block.pointee.cycles) &+ Self.slack < cpu.pointee.deadline
+      cpu.pointee.cycles &+ UInt64(block.pointee.cycles) &+ slack < cpu.pointee.deadline
     else { return nil }
     if block.pointee.translation != 0 {
       let number = Int(block.pointee.translation) - 1
-      return translations[number].eip == cpu.pointee.eip ? number : nil
+      let t = translations[number]
+      return t.eip == cpu.pointee.eip && t.isUser == (cpu.pointee.cpl == 3) ? number : nil
     }
     block.pointee.entries &+= 1
-    guard block.pointee.entries >= options.threshold, block.pointee.secondPage == Block.noPage
+    guard stepsBlocks || block.pointee.entries >= options.threshold,
+      block.pointee.secondPage == Block.noPage
     else {
       return nil
     }
@@ -155,11 +184,11 @@ public final class Translator: Engine, TranslationObserver {
     let user = cpu.pointee.cpl == 3
     cpu.pointee.translated.window = base
     cpu.pointee.translated.jumpTable = tables.address(user: user)
-    let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- Self.slack, Self.maximumSlice)
+    let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- slack, Self.maximumSlice)
     cpu.pointee.translated.cycleEnd = cpu.pointee.cycles &+ slice
     cpu.pointee.translated.budget = slice << 20
     cpu.pointee.translated.returnStack = returnStack.top
-    if makeEntries(number) { tables.set(translations[number], user: user) }
+    if !stepsBlocks, makeEntries(number) { tables.set(translations[number], user: user) }
     interpreter.history.record(translations[number].eip)
     switchback_flags_from_lazy(cpu)
     var position = translations[number].start
@@ -203,7 +232,7 @@ public final class Translator: Engine, TranslationObserver {
     let name = Int(bitPattern: cpu.pointee.translated.link)
     let link = name >> 1
     let evictions = statistics.evictions
-    guard cpu.pointee.stop == 0, cpu.cachedCodePage(cpu.pointee.eip) != nil,
+    guard !stepsBlocks, cpu.pointee.stop == 0, cpu.cachedCodePage(cpu.pointee.eip) != nil,
       let block = try? interpreter.currentBlock()
     else { return nil }
     let now = clock

@@ -10,7 +10,7 @@ public struct TranslatorOptions: Sendable, Equatable {
   public var threshold: UInt32 = 8
 
   /// The smallest holds a few of the largest blocks; positions in the largest fit a displacement.
-  public static let codeCacheRange = 128 << 10...1 << 30
+  public static let codeCacheRange = 128 << 10...512 << 20
 
   public init() {}
 }

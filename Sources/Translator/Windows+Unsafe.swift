@@ -111,6 +111,9 @@ final class Windows {
   /// Linear pages by the physical page they show, to find what must be protected.
   private var users: [UInt32: Set<UInt32>] = [:]
 
+  /// Additions to `users` since they were last put in order.
+  private var remembered = 0
+
   private(set) var mapped: UInt64 = 0
   private(set) var flushes: UInt64 = 0
 
@@ -188,8 +191,22 @@ final class Windows {
     for i in 0..<count {
       users[mapping.physicalPage &+ i << 12, default: []].insert(page &+ i << 12)
     }
+    remembered += Int(count)
+    if remembered > 4 * Self.maximumPages { rememberUsers() }
     mapped += UInt64(count)
     return true
+  }
+
+  /// Forgets who showed a page once and does no longer.
+  private func rememberUsers() {
+    users.removeAll()
+    remembered = 0
+    for space in list + [kernel] {
+      for (linear, mapping) in space.window.pages {
+        users[mapping.physicalPage, default: []].insert(linear)
+        remembered += 1
+      }
+    }
   }
 
   private func extend(_ space: Space, _ page: UInt32, _ mapping: PageMapping, by count: UInt32)

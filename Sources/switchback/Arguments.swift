@@ -44,7 +44,7 @@ enum Arguments {
     let range = TranslatorOptions.codeCacheRange
     guard range.contains(Int(clamping: bytes)) else {
       throw ValidationError(
-        "the code cache must be between \(range.lowerBound >> 10)K and \(range.upperBound >> 30)G")
+        "the code cache must be between \(range.lowerBound >> 10)K and \(range.upperBound >> 20)M")
     }
     guard bytes % 4096 == 0 else {
       throw ValidationError("the code cache must be a multiple of 4K")

@@ -7,7 +7,7 @@ import Translator
 struct TranslationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Bytes for translated code, 128K to 1G (64M).", valueName: "size"),
+      "Bytes for translated code, 128K to 512M (64M).", valueName: "size"),
     transform: Arguments.codeCache)
   var codeCache = TranslatorOptions().codeCache
 

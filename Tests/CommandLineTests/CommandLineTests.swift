@@ -125,7 +125,7 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     Case("translate /dev/null", 65, "no code"),
     Case("translate --lower-off everything 90", 64, "'everything' is not one of dataMovement"),
     Case("run --lower-off sse,", 64, "--lower-off"),
-    Case("run --code-cache 64K", 64, "between 128K and 1G"),
+    Case("run --code-cache 64K", 64, "between 128K and 512M"),
     Case("run --code-cache 129K", 64, "multiple of 4K"),
     Case("lockstep --code-cache 2G", 64, "between"),
   ]) func isOneLineAndAStatus(_ test: Case) throws {

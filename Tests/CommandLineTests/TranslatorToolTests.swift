@@ -50,6 +50,36 @@ import Testing
   }
 }
 
+/// Whole boots on the interpreter and the translator side by side: the first half of one in every run of the
+/// tests, both kernels to the shell and to power-off by `make lockstep`.
+@Suite(.serialized, .enabled(if: Guests.arePresent, "make guests fetches them"))
+struct LockstepBootTests {
+  static let isFull = ProcessInfo.processInfo.environment["SWITCHBACK_LOCKSTEP"] == "full"
+
+  @Test(arguments: isFull ? Guests.kernels : ["vmlinuz-686-pae"])
+  func translatorAgreesWithTheInterpreter(kernel: String) throws {
+    let scratch = try Scratch()
+    let script = """
+      ls -lR /bin | sha256sum
+      head -c 1000000 /dev/zero | gzip -c | gunzip | sha256sum
+      for i in 1 2 3 4 5 6 7 8 9 10; do (echo $i | sed s/1/2/); done
+      echo '/ # '
+      poweroff -f
+
+      """
+    let disk = try scratch.file("initrd", try Guests.ramDisk(initScript: Guests.setUp + script))
+    let run = try Program(
+      [
+        "lockstep", "--engines", "interpreter,translator", "--memory", "64M", "--kernel",
+        "\(Guests.directory)/\(kernel)", "--initrd", disk, "--append",
+        "console=ttyS0 cryptomgr.notests", "--time-limit", "1200",
+      ] + (Self.isFull ? [] : ["--cycle-limit", "2600000000"]))
+    #expect(run.status == 0, "\(run.output.prefix(3000)) \(run.error)")
+    #expect(run.output.contains("equal up to the end"))
+    print("\(kernel): \(run.output)")
+  }
+}
+
 /// Choices that must not change what a guest computes: the same counts and the same state to the last bit.
 @Suite(.serialized, .enabled(if: Guests.arePresent, "make guests fetches them"))
 struct TranslatorChoiceTests {

@@ -53,6 +53,22 @@ import Testing
     #expect(run.ending == .debugExit(1))
   }
 
+  /// The processor's state at every comparison, the counts and all memory in the end.
+  @Test(arguments: ROM.systemTests)
+  func translatorAgreesWithTheInterpreter(rom: ROM) throws {
+    var configuration = MachineConfiguration()
+    configuration.memory = MachineConfiguration.smallestMemory
+    configuration.debugExit = true
+    configuration.cycleLimit = 2_000_000_000
+    var lockstep = Lockstep(
+      configuration: configuration, image: try ROMLoader.load(rom: rom.image, name: rom.name))
+    lockstep.sides = (.interpreter, .translator)
+    switch try lockstep.run() {
+    case .equal(let ending, _, _, _): #expect(ending == .debugExit(1))
+    case .different(let text): Issue.record("\(rom.name): \(text)")
+    }
+  }
+
   @Test(arguments: Engines.available)
   func demonstrationEndsByItself(engine: String) throws {
     let run = try run(.demo, engine: engine)

@@ -4,6 +4,7 @@ extension ROM {
   /// The system tests of processor and chipset: each prints a line per check on port E9h and COM1 and ends with a
   /// write of 0 (all passed) or 1 to the debug-exit port F4h.
   public static let systemTests = [
+    ROM(name: "churn", base64: churnImage),
     ROM(name: "code16", base64: code16Image),
     ROM(name: "debug", base64: debugImage),
     ROM(name: "delivery", base64: deliveryImage),
@@ -20,6 +21,7 @@ extension ROM {
     ROM(name: "strings", base64: stringsImage),
     ROM(name: "system", base64: systemImage),
     ROM(name: "tasks", base64: tasksImage),
+    ROM(name: "torture", base64: tortureImage),
     ROM(name: "translation", base64: translationImage),
     ROM(name: "v86", base64: v86Image),
   ]
