@@ -28,6 +28,11 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "movq %c[returnStack](%%r14), %%r13\n"
       "movq %c[budget](%%r14), %%r15\n"
       "movl $63, %%r12d\n"
+      "cmpl $0, %c[fpuRestore](%%r14)\n"
+      "je switchback_reload\n"
+      "pushq %%r8\n subq $8, %%rsp\n"
+      "callq switchback_fpu_resume\n"
+      "addq $8, %%rsp\n popq %%r8\n"
       ".globl switchback_reload\n switchback_reload:\n"
       // SAHF and an addition that overflows as OF says: POPF takes ten times as long.
       "movl %c[hostFlags](%%r14), %%eax\n"
@@ -54,7 +59,12 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "movq %%r13, %c[returnStack](%%r14)\n"
       "movq %c[hostStack](%%r14), %%rsp\n"
       "cld\n"
-      "movq %%r8, %%rax\n"
+      "cmpl $0, %c[fpuLive](%%r14)\n"
+      "je 1f\n"
+      "pushq %%r8\n subq $8, %%rsp\n"
+      "callq switchback_fpu_suspend\n"
+      "addq $8, %%rsp\n popq %%r8\n"
+      "1: movq %%r8, %%rax\n"
       ".globl switchback_unwind\n switchback_unwind:\n"
       "addq $8, %%rsp\n"
       "popq %%r15\n popq %%r14\n popq %%r13\n popq %%r12\n popq %%rbp\n popq %%rbx\n"
@@ -70,17 +80,69 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "movq %%r15, %c[budget](%%r14)\n"
       "movq %%r10, %c[resume](%%r14)\n"
       "movq %c[hostStack](%%r14), %%rsp\n"
+      "cmpl $0, %c[fpuLive](%%r14)\n"
+      "jne 2f\n"
       "movq %%r14, %%rdi\n movq %%r9, %%rsi\n movl %%r11d, %%edx\n"
       "callq switchback_call_handler\n"
       "movq %c[budget](%%r14), %%r15\n"
       "movq %c[resume](%%r14), %%r8\n"
       "testl %%eax, %%eax\n"
       "je switchback_reload\n"
-      "movl $2, %%eax\n"
+      "3: movl $2, %%eax\n"
       "jmp switchback_unwind\n"
+
+      // The host's registers hold guest state that C code does not keep.
+      "2: testl %%r11d, %%r11d\n"
+      "pushq %%r9\n pushq %%r11\n"
+      "js 4f\n"
+      // The handler does not look at it, nor does C code use the x87 unit.
+      "callq switchback_fpu_save_xmm\n"
+      "popq %%rdx\n popq %%rsi\n movq %%r14, %%rdi\n"
+      "callq switchback_call_handler\n"
+      "testl %%eax, %%eax\n"
+      "jne 5f\n"
+      "callq switchback_fpu_restore_xmm\n"
+      "6: movq %c[budget](%%r14), %%r15\n"
+      "movq %c[resume](%%r14), %%r8\n"
+      "jmp switchback_reload\n"
+      "5: andl $1, %c[fpuLive](%%r14)\n"
+      "callq switchback_fpu_suspend\n"
+      "jmp 3b\n"
+      "4: callq switchback_fpu_save\n"
+      "popq %%rdx\n popq %%rsi\n movq %%r14, %%rdi\n"
+      "callq switchback_call_handler\n"
+      "movq %%r14, %%rdi\n movl %%eax, %%esi\n"
+      "callq switchback_fpu_after_handler\n"
+      "testl %%eax, %%eax\n"
+      "jne 3b\n"
+      "callq switchback_fpu_restore\n"
+      "jmp 6b\n"
+
+      // R9: the parts that a block needs, R10: where it goes on with them.
+      ".globl switchback_fpu_load\n switchback_fpu_load:\n"
+      "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n"
+      "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n"
+      "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n"
+      "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n"
+      "orl %%ecx, %%eax\n"
+      "movl %%eax, %c[hostFlags](%%r14)\n"
+      "movq %%r15, %c[budget](%%r14)\n"
+      "movq %%r10, %c[resume](%%r14)\n"
+      "movq %c[hostStack](%%r14), %%rsp\n"
+      "pushq %%r9\n subq $8, %%rsp\n"
+      "callq switchback_fpu_save\n"
+      "addq $8, %%rsp\n popq %%rsi\n movq %%r14, %%rdi\n"
+      "callq switchback_fpu_prepare\n"
+      "movl %%eax, %%ecx\n"
+      "movl $4, %%eax\n"
+      "jrcxz 7f\n"
+      "callq switchback_fpu_restore\n"
+      "movq %c[resume](%%r14), %%r8\n"
+      "jmp switchback_reload\n"
+      "7: jmp switchback_unwind\n"
       :
       : FIELD(hostStack), FIELD(window), FIELD(returnStack), FIELD(budget), FIELD(hostFlags),
-        FIELD(resume));
+        FIELD(resume), FIELD(fpuLive), FIELD(fpuRestore));
 }
 
 /// The lazy flags of the interpreter from the host's, see Flags.swift.
@@ -107,6 +169,9 @@ void switchback_flags_from_lazy(CPUState *cpu) { flags_from_lazy(cpu); }
 __attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const MicroOp *op,
                                                        uint32_t blockCycles) {
   TranslatedState *t = &cpu->translated;
+  blockCycles &= ~CALLOUT_USES_FPU;
+  uint32_t row = op->instruction.row;
+  if (row != UINT16_MAX) t->callouts[row]++;
   uint64_t start = t->cycleEnd - (uint64_t)((int64_t)t->budget >> 20) - blockCycles;
   cpu->cycles = start;
   cpu->op = op;
@@ -141,9 +206,14 @@ extern const char switchback_unwind_signal[];
 __attribute__((naked, used)) static void unwind_signal(void) {
   __asm__ volatile(
       ".globl switchback_unwind_signal\n switchback_unwind_signal:\n"
-      "movl $3, %eax\n"
       "cld\n"
-      "jmp switchback_unwind\n");
+      "cmpl $0, %c[fpuLive](%%r14)\n"
+      "je 1f\n"
+      "callq switchback_fpu_suspend\n"
+      "1: movl $3, %%eax\n"
+      "jmp switchback_unwind\n"
+      :
+      : FIELD(fpuLive));
 }
 
 static void on_signal(int number, siginfo_t *info, void *context) {
@@ -196,7 +266,10 @@ int switchback_install_handlers(CPUState *cpu) {
   return 0;
 }
 
+void switchback_release_handlers(void) { active = 0; }
+
 int switchback_has_fsgsbase(void) { return (getauxval(AT_HWCAP2) & 2) != 0; }
 
 const void *switchback_leave_address(void) { return switchback_leave; }
 const void *switchback_callout_address(void) { return switchback_callout; }
+const void *switchback_fpu_load_address(void) { return switchback_fpu_load; }

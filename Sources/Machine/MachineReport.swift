@@ -30,12 +30,14 @@ extension Machine {
         cycles: state.modes.0.cycles &+ state.modes.1.cycles,
         hostSeconds: Double(hostNanoseconds) / 1e9, entries: entries, exits: exits)
     ]
-    if let statistics = (engine as? Translator)?.statistics {
+    if let translator = engine as? Translator {
+      let statistics = translator.statistics
       report.translator = .init(
         blocks: statistics.blocks, guestBytes: statistics.guestBytes,
         hostBytes: statistics.hostBytes, seconds: Double(statistics.nanoseconds) / 1e9,
         evictions: statistics.evictions, invalidations: statistics.invalidations,
-        chained: statistics.chained, lookups: statistics.lookups, misses: statistics.misses)
+        chained: statistics.chained, lookups: statistics.lookups, misses: statistics.misses,
+        callouts: translator.callouts)
     }
     report.memory = [("resets", resets), ("host_resident_bytes", HostInfo.residentBytes)]
     var devices: [String: Report.Device] = [:]

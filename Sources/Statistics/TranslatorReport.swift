@@ -16,10 +16,12 @@ extension Report {
     /// Jumps whose target was looked up outside emitted code, and those that found no translation.
     public var lookups: UInt64
     public var misses: UInt64
+    /// Calls of the interpreter's handlers, by mnemonic.
+    public var callouts: [String: UInt64]
     public init(
       blocks: UInt64 = 0, guestBytes: UInt64 = 0, hostBytes: UInt64 = 0, seconds: Double = 0,
       evictions: UInt64 = 0, invalidations: UInt64 = 0, chained: UInt64 = 0, lookups: UInt64 = 0,
-      misses: UInt64 = 0
+      misses: UInt64 = 0, callouts: [String: UInt64] = [:]
     ) {
       self.blocks = blocks
       self.guestBytes = guestBytes
@@ -30,6 +32,7 @@ extension Report {
       self.chained = chained
       self.lookups = lookups
       self.misses = misses
+      self.callouts = callouts
     }
   }
 }
@@ -41,6 +44,8 @@ extension Report.Translator {
       "host_bytes": .integer(hostBytes), "seconds": .number(seconds),
       "evictions": .integer(evictions), "invalidations": .integer(invalidations),
       "chained": .integer(chained), "lookups": .integer(lookups), "misses": .integer(misses),
+      "callouts": .object(
+        callouts.sorted { $0.key < $1.key }.map { .init($0.key, .integer($0.value)) }),
     ])
   }
 
@@ -53,5 +58,10 @@ extension Report.Translator {
     table.row("  invalidations", grouped(invalidations))
     table.row("  chained", grouped(chained))
     table.row("  lookups", "\(grouped(lookups)), \(grouped(misses)) missed")
+    let common = callouts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(4)
+    table.row(
+      "  call-outs",
+      ([grouped(callouts.values.reduce(0, +))] + common.map { "\($0.key) \(grouped($0.value))" })
+        .joined(separator: ", "))
   }
 }

@@ -145,6 +145,9 @@ extension Lowering {
     a.byte(0xC3)
   }
 
+  /// Bytes of `restoreStack`.
+  static let restoreSize = 6
+
   /// After a host CALL or RET: the guest's stack pointer, in R8, goes back to RSP.
   mutating func restoreStack() {
     a.move64(HostRegister.returnStack, from: 4)
@@ -180,7 +183,8 @@ extension Lowering {
 
   /// The same for a jump that has been emitted with its displacement open.
   mutating func exit(to target: UInt32, jump hole: Int) {
-    links.append(Link(hole: hole, target: target, kind: isLinkable(target) ? .jump : .table))
+    links.append(
+      Link(hole: hole, target: target, kind: isLinkable(target) ? .jump : .table, need: need))
   }
 
   /// Returns to the monitor, which looks at the state again before it goes on at `target`.
@@ -204,11 +208,12 @@ extension Lowering {
   }
 
   /// Calls the interpreter's handler for the micro-op at a host address.
-  mutating func call(_ op: UInt64) {
+  mutating func call(_ op: UInt64, usesFloatingPoint: Bool) {
+    writeX87Pointers()
     a.storeState(StateOffset.eip, immediate: eip)
     a.storeState(StateOffset.translation, immediate: number)
     a.move64(HostRegister.r9, op)
-    a.move(HostRegister.r11, blockCycles)
+    a.move(HostRegister.r11, blockCycles | (usesFloatingPoint ? CALLOUT_USES_FPU : 0))
     let resume = a.loadAddress(HostRegister.r10, of: 0)
     a.jump(to: exits.callout)
     a.patch(resume, to: a.position)
@@ -254,6 +259,8 @@ struct Link {
   let hole: Int
   let target: UInt32
   let kind: Kind
+  /// What the block that it leaves has in the host's registers.
+  var need: FloatingPointNeed = []
 
   /// How the link is named to the monitor: twice the hole, plus 1 for a call; 0 stands for no link.
   var name: UInt32 { UInt32(hole) << 1 | (kind == .call ? 1 : 0) }

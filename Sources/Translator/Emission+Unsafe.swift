@@ -17,6 +17,9 @@ extension Translator {
     exits.callout = a.position
     a.move64(HostRegister.r8, UInt64(UInt(bitPattern: switchback_callout_address())))
     a.jump(register: HostRegister.r8)
+    exits.load = a.position
+    a.move64(HostRegister.r8, UInt64(UInt(bitPattern: switchback_fpu_load_address())))
+    a.jump(register: HostRegister.r8)
     exits.codeBase = UInt32(code.address(0))
     var lowering = Lowering(a: a, exits: exits, isGlobal: false)
     exits.returnStackEmpty = lowering.a.position
@@ -153,19 +156,42 @@ extension Translator {
   ) {
     let count = Int(countInstructions(block))
     let number = translations.count
+    let physical = block.pointee.physical
+    func isCallout(_ op: Op) -> Bool {
+      let place = physical &+ UInt32(op.pointee.startOffset)
+      return trapping.contains(place) || cpu.processor.breakpoints.watches(place)
+        || callsInterpreter(op.pointee.instruction)
+    }
+    let need = floatingPointNeed(block, count, isCallout: isCallout)
+    let isEntered = progress.continuation != nil
+    // Behind a block with the same needs they are met.
+    let checksNeed = !need.isEmpty && !(isEntered && lowering.need.isSuperset(of: need))
     lowering.eip = eip
     lowering.blockCycles = block.pointee.cycles
     lowering.number = UInt32(number)
+    lowering.need = need
     var callEntry = 0
-    let isEntered = progress.continuation != nil
     if isEntered {
-      if isLoopHead { lowering.a.align(64) }
+      if checksNeed {
+        let over = lowering.shortJump()
+        if isLoopHead { lowering.a.align(64, before: Assembler.refusalSize) }
+        lowering.refuseFloatingPoint(distance: 0)
+        lowering.patchShort(over)
+      } else if isLoopHead {
+        lowering.a.align(64)
+      }
     } else {
-      lowering.a.align(isLoopHead ? 64 : 16, before: 6)
+      let stub = checksNeed ? Assembler.refusalSize : 0
+      lowering.a.align(isLoopHead ? 64 : 16, before: Lowering.restoreSize + stub)
+      if checksNeed { lowering.refuseFloatingPoint(distance: Lowering.restoreSize) }
       callEntry = lowering.a.position
       lowering.restoreStack()
     }
     let start = lowering.a.position
+    if checksNeed {
+      lowering.a.checkFloatingPoint(need, distance: isEntered ? 0 : Lowering.restoreSize)
+    }
+    let startWhenReady = lowering.a.position
     let charge = Int32(block.pointee.cycles) << 20 - Int32(count)
     let check = checkPosition(block, count)
     let last = block.ops[count - 1].instruction
@@ -186,12 +212,12 @@ extension Translator {
     var flow = Lowering.Flow.next
     for index in 0..<count {
       if index == check, index > 0 {
+        lowering.writeX87Pointers()
         lowering.a.testBudget()
         progress.stops.append((lowering.a.jump(if: 8), number, block.ops + index))
       }
       positions.append(lowering.a.position)
       let op = block.ops + index
-      let physical = block.pointee.physical &+ UInt32(op.pointee.startOffset)
       let guest = GuestCode(
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
       if let replacement, let code = replacement(op.pointee.instruction) {
@@ -200,16 +226,17 @@ extension Translator {
       }
       flow = lowering.lower(
         op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)),
-        next: eip &+ UInt32(op.pointee.endOffset),
-        callout: callouts.contains(physical) || cpu.processor.breakpoints.watches(physical)
-          || callsInterpreter(op.pointee.instruction))
+        next: eip &+ UInt32(op.pointee.endOffset), callout: isCallout(op))
     }
+    if flow == .next { lowering.writeX87Pointers() }
     positions.append(lowering.a.position)
+    let meetsNeed = need.isEmpty || checksNeed
     translations.append(
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position, instructions: positions,
-        entry: isChecked ? start : 0, callEntry: isChecked ? callEntry : 0,
-        isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3))
+        entry: isChecked && meetsNeed ? start : 0, callEntry: isChecked ? callEntry : 0,
+        isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need, startWhenReady: startWhenReady,
+        isChecked: isChecked, readyEntry: isChecked ? startWhenReady : 0))
     block.pointee.translation = UInt32(number + 1)
     statistics.blocks += 1
     statistics.guestBytes += UInt64(block.pointee.length)
@@ -232,7 +259,9 @@ extension Translator {
       let number = Int(block.pointee.translation) - 1
       guard translations[number].eip == link.target else { return false }
       let t = translations[number]
-      let entry = link.kind == .call ? t.callEntry : t.entry
+      let entry =
+        link.kind == .call
+        ? t.callEntry : link.need.isSuperset(of: t.need) ? t.readyEntry : t.entry
       guard entry != 0 else { return false }
       lowering.a.patch(link.hole, to: entry)
       statistics.chained += 1
@@ -246,16 +275,29 @@ extension Translator {
   func makeEntries(_ number: Int) -> Bool {
     let t = translations[number]
     if t.entry != 0, t.callEntry != 0 { return true }
-    guard free + 64 <= code.size else { return false }
+    guard free + 192 <= code.size else {
+      flushSoon()
+      return false
+    }
     var lowering = Lowering(
       a: Assembler(base: code.writable, position: free), exits: exits, isGlobal: false)
-    translations[number].callEntry = free
+    let checksNeed = t.entry == 0 && !t.need.isEmpty && t.start == t.startWhenReady
+    if checksNeed {
+      lowering.number = UInt32(number)
+      lowering.need = t.need
+      lowering.refuseFloatingPoint(distance: Lowering.restoreSize)
+    }
+    translations[number].callEntry = lowering.a.position
     lowering.restoreStack()
     if t.entry == 0 {
       translations[number].entry = lowering.a.position
-      lowering.a.touchIfNegative()
-      // The address that a signal names.
-      entryChecks[lowering.a.position - 4] = number
+      if checksNeed { lowering.a.checkFloatingPoint(t.need, distance: Lowering.restoreSize) }
+      if !t.isChecked {
+        translations[number].readyEntry = lowering.a.position
+        lowering.a.touchIfNegative()
+        // The address that a signal names.
+        entryChecks[lowering.a.position - 4] = number
+      }
     }
     lowering.a.jump(to: t.start)
     free = lowering.a.position

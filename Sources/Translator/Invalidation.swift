@@ -15,7 +15,7 @@ extension Translator {
     return low
   }
 
-  /// Makes a translation unreachable: its first bytes lead back to the monitor.
+  /// Makes a translation unreachable: its first bytes lead to the one that comes after it.
   func kill(_ block: BlockPointer) {
     guard block.pointee.translation != 0 else { return }
     let number = Int(block.pointee.translation) - 1
@@ -28,13 +28,15 @@ extension Translator {
     guard free + 64 <= code.size else { return flushSoon() }
     var a = Assembler(base: code.writable, position: free)
     let stub = a.position
-    a.storeState(StateOffset.eip, immediate: t.eip)
-    a.move(HostRegister.r8, 0)
-    a.storeState64(StateOffset.link, HostRegister.r8)
-    a.jump(to: exits.leave)
+    a.move(HostRegister.r9, t.eip)
+    a.jump(to: exits.table)
     free = a.position
     var head = Assembler(base: code.writable, position: t.start)
     head.jump(to: stub)
+    if t.startWhenReady != t.start {
+      var ready = Assembler(base: code.writable, position: t.startWhenReady)
+      ready.jump(to: stub)
+    }
   }
 
   func flushSoon() {

@@ -25,6 +25,11 @@ struct Lowering {
     self.isGlobal = isGlobal
   }
 
+  /// What the floating-point instructions of the current block need.
+  var need: FloatingPointNeed = []
+  /// What emitted code has still to write of the x87 unit's pointers.
+  var pointers = PendingX87Pointers()
+
   /// What an instruction did to the flow.
   enum Flow: Equatable {
     case next
@@ -40,10 +45,13 @@ struct Lowering {
     // Through CS nothing can be written, and not everything read.
     let usesCode = i.hasMemoryOperand && i.segment == SegmentNumber.cs && i.kind != .lea
     if !callout, !usesCode {
+      let start = next &- UInt32(i.length)
+      if copyFloatingPoint(i, code, eip: start) { return .next }
+      if Self.copied.contains(i.kind) { writeX87Pointers(before: i) } else { writeX87Pointers() }
       if Self.copied.contains(i.kind), copy(i, code) { return .next }
       if let flow = special(i, code, next: next) { return flow }
     }
-    call(op)
+    call(op, usesFloatingPoint: Self.usesFloatingPoint(i))
     guard i.row != .max else {
       leave(at: next)
       return .ended
@@ -63,14 +71,15 @@ struct Lowering {
     .mov, .movzx, .movsx, .xchg, .cmpxchg, .cmpxchg8b, .xadd, .bswap, .lea, .cmovcc, .cbw, .cwd,
     .lahf, .sahf, .nop, .add, .adc, .sub, .sbb, .cmp, .inc, .dec, .neg, .mul, .imul, .div, .idiv,
     .and, .or, .xor, .not, .test, .bt, .bts, .btr, .btc, .bsf, .bsr, .setcc, .rol, .ror, .rcl,
-    .rcr, .shl, .shr, .sar, .shld, .shrd, .clc, .stc, .cmc, .prefetch, .pause,
+    .rcr, .shl, .shr, .sar, .shld, .shrd, .clc, .stc, .cmc, .prefetch, .pause, .movnti, .sfence,
+    .lfence, .mfence,
   ]
 
   mutating func copy(_ i: Instruction, _ code: GuestCode) -> Bool {
     // 82h is invalid in 64-bit mode; BSWAP of a word is undefined and differs.
     if !code.isTwoByte && code.opcode == 0x82 { return false }
     switch i.kind {
-    case .nop, .prefetch, .pause:
+    case .nop, .prefetch, .pause, .sfence, .lfence, .mfence:
       return true
     case .bswap where i.operandSize != 4:
       return false
@@ -146,4 +155,6 @@ struct ExitStubs {
   var returnStackEmpty = 0
   /// The address of position 0.
   var codeBase: UInt32 = 0
+  /// To the loading of floating-point state.
+  var load = 0
 }

@@ -30,6 +30,7 @@ extension Translator {
     let index = t.instructions.lastIndex { $0 <= position }!
     let op = t.block.ops + index
     cpu.pointee.eip = t.eip
+    if cpu.pointee.translated.fpuRestore != 0 { X87Pointers.complete(cpu, t, before: index) }
     let isPageFault = cpu.pointee.translated.faultTrap == 14
     if isPageFault {
       let offset = cpu.pointee.translated.faultAddress &- cpu.pointee.translated.window
@@ -45,8 +46,11 @@ extension Translator {
     let leave = op.pointee.handler(cpu, op)
     cpu.pointee.op = nil
     cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << 20
-    if isPageFault { noteTrap(t, index) }
-    if leave == 0, !flushPending, translations[number].isAlive, index + 1 < t.instructions.count {
+    // A fault of the guest's says nothing about the next time.
+    if isPageFault, leave & UInt32(LEAVE_FAULT.rawValue) == 0 { noteTrap(t, index) }
+    if leave == 0, !flushPending, translations[number].isAlive, index + 1 < t.instructions.count,
+      switchback_fpu_allows(cpu, cpu.pointee.translated.fpuRestore) != 0
+    {
       switchback_flags_from_lazy(cpu)
       return t.instructions[index + 1]
     }
@@ -78,7 +82,7 @@ extension Translator {
     traps[physical, default: 0] += 1
     guard traps[physical]! >= Self.trapLimit else { return }
     traps[physical] = nil
-    callouts.insert(physical)
+    trapping.insert(physical)
     kill(t.block)
   }
 }

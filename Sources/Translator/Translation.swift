@@ -21,5 +21,13 @@ struct Translation {
   let isGlobal: Bool
   /// Whether it is for ring 3: linked jumps between global pages have met the rights of that level.
   let isUser: Bool
+  /// What its floating-point instructions need.
+  let need: FloatingPointNeed
+  /// Position behind the check of that; `start` where there is no need, or the block before meets it.
+  let startWhenReady: Int
+  /// Whether it checks the budget.
+  let isChecked: Bool
+  /// Position where jumps from code with the same needs may enter it; 0 = none yet.
+  var readyEntry: Int
   var isAlive = true
 }

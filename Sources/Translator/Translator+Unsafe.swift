@@ -48,7 +48,7 @@ public final class Translator: Engine, TranslationObserver {
   /// Translations by the position of the check in their entry.
   var entryChecks: [Int: Int] = [:]
   /// Instructions, by physical address, that call their handler because they kept trapping.
-  var callouts: Set<UInt32> = []
+  var trapping: Set<UInt32> = []
   var traps: [UInt32: UInt32] = [:]
   static let maximumCallouts = 1 << 15
   /// The translations are to be thrown away before the next one runs; a block of theirs may be in the middle.
@@ -70,6 +70,20 @@ public final class Translator: Engine, TranslationObserver {
 
   public internal(set) var statistics = TranslatorStatistics()
 
+  /// Where the host's floating-point state is saved.
+  private let fpuImage: UnsafeMutableRawPointer
+  /// Calls of handlers by instruction row.
+  private let calloutCounts: UnsafeMutablePointer<UInt64>
+
+  /// How often emitted code has called the interpreter's handlers, by mnemonic.
+  public var callouts: [String: UInt64] {
+    var result: [String: UInt64] = [:]
+    for (index, row) in InstructionTable.shared.rows.enumerated() where calloutCounts[index] != 0 {
+      result[row.mnemonic, default: 0] += calloutCounts[index]
+    }
+    return result
+  }
+
   /// - Parameters:
   ///   - interpreter: shares its decoded blocks; must not run by itself afterwards.
   /// - Throws: when the host lacks address space or the FSGSBASE instructions.
@@ -86,15 +100,26 @@ public final class Translator: Engine, TranslationObserver {
     code = try CodeCache(size: options.codeCache)
     windows = try Windows(cpu: cpu)
     tables = try JumpTables()
+    fpuImage = .allocate(byteCount: 512, alignment: 64)
+    fpuImage.initializeMemory(as: UInt8.self, repeating: 0, count: 512)
+    calloutCounts = .allocate(capacity: InstructionTable.shared.rows.count)
+    calloutCounts.initialize(repeating: 0, count: InstructionTable.shared.rows.count)
     returnStack = try ReturnStack()
     emitStubs()
     returnStack.setBottom(code.address(exits.returnStackEmpty))
     cpu.pointee.translated.returnStackTop = returnStack.top
+    cpu.pointee.translated.fpuImage = fpuImage
+    cpu.pointee.translated.callouts = calloutCounts
     cpu.pointee.translated.codeStart = code.address(0)
     cpu.pointee.translated.codeEnd = code.address(options.codeCache)
     memory.translationObserver = self
     interpreter.cache.blockDropped = { [unowned self] in kill($0) }
     interpreter.cache.allDropped = { [unowned self] in flush() }
+  }
+
+  deinit {
+    fpuImage.deallocate()
+    calloutCounts.deallocate()
   }
 
   // MARK: Running
@@ -118,6 +143,7 @@ public final class Translator: Engine, TranslationObserver {
 
   public func run() -> Exit {
     switchback_install_handlers(cpu)
+    defer { switchback_release_handlers() }
     interpreter.startAccounting()
     defer { interpreter.account() }
     while true {
@@ -188,10 +214,12 @@ public final class Translator: Engine, TranslationObserver {
     cpu.pointee.translated.cycleEnd = cpu.pointee.cycles &+ slice
     cpu.pointee.translated.budget = slice << 20
     cpu.pointee.translated.returnStack = returnStack.top
-    if !stepsBlocks, makeEntries(number) { tables.set(translations[number], user: user) }
+    cpu.pointee.translated.fpuRestore = 0
+    guard makeEntries(number) else { return interpreter.execute(translations[number].block) }
+    if !stepsBlocks { tables.set(translations[number], user: user) }
     interpreter.history.record(translations[number].eip)
     switchback_flags_from_lazy(cpu)
-    var position = translations[number].start
+    var position = translations[number].entry
     statistics.entries += 1
     while true {
       let exit = switchback_enter(cpu, code.address(position))
@@ -211,6 +239,7 @@ public final class Translator: Engine, TranslationObserver {
         }
         finish(t, cpu.pointee.translated.exitOp!, cpu.pointee.translated.exitLeave)
         return
+      case TRANSLATED_REFUSED: return interpretRefused()
       default:
         statistics.lookups += 1
         switchback_flags_to_lazy(cpu)
@@ -241,14 +270,17 @@ public final class Translator: Engine, TranslationObserver {
     }
     cpu.pointee.cycles = now
     guard let number = translation(for: block) else { return nil }
-    guard makeEntries(number) else { return translations[number].start }
+    guard makeEntries(number) else { return nil }
     let target = translations[number]
     tables.set(target, user: user)
     if link != 0, evictions == statistics.evictions,
       (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal
     {
+      let ready = find(link).map { translations[$0].need.isSuperset(of: target.need) } ?? false
       Assembler(base: code.writable, position: 0)
-        .patch(link, to: name & 1 != 0 ? target.callEntry : target.entry)
+        .patch(
+          link,
+          to: name & 1 != 0 ? target.callEntry : ready ? target.readyEntry : target.entry)
       statistics.chained += 1
     }
     return target.entry

@@ -14,5 +14,7 @@ public struct TranslatorStatistics: Sendable {
   public var nanoseconds: UInt64 = 0
   public var entries: UInt64 = 0
   public var signals: UInt64 = 0
+  /// Blocks interpreted because the guest might not use their floating-point state then.
+  public var refusals: UInt64 = 0
   public var instructions: UInt64 = 0
 }

@@ -67,11 +67,13 @@ private func sample() -> Report {
     var report = sample()
     report.translator = .init(
       blocks: 1, guestBytes: 2, hostBytes: 3, seconds: 0.5, evictions: 4, invalidations: 5,
-      chained: 6, lookups: 7000, misses: 8)
+      chained: 6, lookups: 7000, misses: 8, callouts: ["in": 9, "cpuid": 2])
     let data = Data(report.json.text.utf8)
     let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    var translator = try #require(json["translator"] as? [String: Any])
+    #expect(translator.removeValue(forKey: "callouts") as? [String: Int] == ["in": 9, "cpuid": 2])
     #expect(
-      json["translator"] as? [String: Double] == [
+      translator as? [String: Double] == [
         "blocks": 1, "guest_bytes": 2, "host_bytes": 3, "seconds": 0.5, "evictions": 4,
         "invalidations": 5, "chained": 6, "lookups": 7000, "misses": 8,
       ])

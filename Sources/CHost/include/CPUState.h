@@ -105,6 +105,13 @@ typedef struct ModeCounters {
   uint64_t instructions;
 } ModeCounters;
 
+/// What an instruction needs of the floating-point state.
+enum FPUParts {
+  FPU_X87 = 1,      ///< x87 and MMX registers, control and status word.
+  FPU_XMM = 2,      ///< XMM registers and MXCSR.
+  FPU_CONTROL = 4,  ///< To change the x87 control word.
+};
+
 /// What translated code and the monitor tell each other.
 typedef struct TranslatedState {
   uint64_t hostStack;    ///< Host RSP while translated code runs: guest ESP is in RSP.
@@ -127,6 +134,13 @@ typedef struct TranslatedState {
   uint32_t reserved;
   uint64_t codeStart;    ///< The range in which signals belong to translated code.
   uint64_t codeEnd;
+  uint32_t fpuLive;      ///< `FPUParts` of the guest's state that are in the host's registers; 0 outside translated code.
+  uint32_t fpuRestore;   ///< Those that were when translated code was left; loaded on entering it.
+  uint32_t fpuReady[8];  ///< By a set of `FPUParts`: whether code that needs these may run now.
+  uint32_t x87Opcode;    ///< Bit 31 and FOP of an x87 instruction that emitted code has executed; 0 = none since the state was loaded.
+  uint32_t x87Segment;   ///< Bit 31 and the segment of the last one with a memory operand.
+  void *_Nullable fpuImage;  ///< 512 bytes for FXSAVE.
+  uint64_t *_Nullable callouts;  ///< Calls of handlers by instruction row.
 } TranslatedState;
 
 typedef struct CPUState {

@@ -10,7 +10,11 @@ enum TranslatedExit {
   TRANSLATED_BUDGET = 1,   ///< The block at `eip` could pass the deadline; nothing of it has run.
   TRANSLATED_LEAVE = 2,    ///< A call-out's handler returned `exitLeave` for `exitOp`.
   TRANSLATED_SIGNAL = 3,   ///< The instruction at `faultPC` raised a signal; nothing of it has happened.
+  TRANSLATED_REFUSED = 4,  ///< Block `translation` needs floating-point state that the guest may not use now; nothing of it has run.
 };
+
+/// In the block's cycles that a call-out passes: the handler reads or writes floating-point state.
+enum { CALLOUT_USES_FPU = 1u << 31 };
 
 /// Runs translated code at `code` until it leaves. General registers and arithmetic flags are loaded from and
 /// stored to the state.
@@ -20,12 +24,21 @@ uint64_t switchback_enter(CPUState *_Nonnull cpu, uint64_t code);
 /// to go on at and R11 the block's cycles for the second.
 extern const char switchback_leave[];
 extern const char switchback_callout[];
+extern const char switchback_fpu_load[];
 const void *_Nonnull switchback_leave_address(void);
 const void *_Nonnull switchback_callout_address(void);
+/// R9 holds the `FPUParts` that the code at R10 needs in the host's registers.
+const void *_Nonnull switchback_fpu_load_address(void);
+
+/// Whether the guest may use `need` now without asking the interpreter, and the host's unit would do the same.
+int switchback_fpu_allows(const CPUState *_Nonnull cpu, uint32_t need);
 
 /// Installs the handlers of SIGSEGV, SIGBUS and SIGFPE on an alternate stack for the calling thread.
 /// @return 0, or errno.
 int switchback_install_handlers(CPUState *_Nonnull cpu);
+
+/// Leaves all signals of the calling thread to whoever handled them before.
+void switchback_release_handlers(void);
 
 /// The lazy flags of the state from `hostFlags`, and back.
 void switchback_flags_to_lazy(CPUState *_Nonnull cpu);
