@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the real guests that the boot tests and `switchback compare` use, through apt, into guests/:
-# Debian 12's i386 kernels (linux-image-686, linux-image-686-pae) and its static busybox. Nothing is
+# Debian 12's i386 kernels (linux-image-686, linux-image-686-pae) with the modules for disks and their file
+# systems of the first, and its static busybox. Nothing is
 # installed and no foreign architecture is added to the system: where apt does not know i386 yet, a
 # private package index is used. Downloads are kept in ~/.cache/switchback.
 set -euo pipefail
@@ -9,13 +10,21 @@ cd "$(dirname "$0")/.."
 guests=guests
 cache=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/switchback/packages
 wanted=(vmlinuz-686 vmlinuz-686-pae busybox)
+# Modules of the 686 kernel, in an order in which they can be inserted.
+modules=(
+  scsi_common scsi_mod libata ata_piix crct10dif_common crct10dif_generic crc-t10dif crc64
+  crc64_rocksoft_generic crc64-rocksoft t10-pi sd_mod cdrom sr_mod isofs crc16 mbcache jbd2
+  crc32c_generic ext4 fat vfat msdos nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 floppy
+  virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk)
 
 fail() {
   echo "fetch-guests: $*" >&2
   exit 1
 }
 complete() {
-  for file in "${wanted[@]}"; do [ -s "$guests/$file" ] || return 1; done
+  for file in "${wanted[@]}" "${modules[@]/#/modules/}"; do
+    [ -s "$guests/$file" ] || [ -s "$guests/$file.ko" ] || return 1
+  done
 }
 complete && exit 0
 for tool in apt-get apt-cache dpkg-deb; do
@@ -67,6 +76,18 @@ download() {
   echo "$cache/$file"
 }
 
+# install_modules DIRECTORY: puts the modules and their order into guests/modules.
+install_modules() {
+  local module file
+  mkdir -p "$guests/modules"
+  for module in "${modules[@]}"; do
+    file=$(find "$1" -name "$module.ko" | head -1)
+    [ -n "$file" ] || return 1
+    install -m 644 "$file" "$guests/modules/$module.ko"
+  done
+  printf '%s\n' "${modules[@]}" >"$guests/modules/order"
+}
+
 fetch_all() {
   local flavour package deb
   for flavour in 686 686-pae; do
@@ -74,8 +95,9 @@ fetch_all() {
     [ -n "$package" ] || return 1
     deb=$(download "$package") || return 1
     mkdir -p "$work/$flavour"
-    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/$flavour" ./boot
+    dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/$flavour" ./boot ./lib/modules
     install -m 644 "$work/$flavour"/boot/vmlinuz-* "$guests/vmlinuz-$flavour"
+    [ $flavour != 686 ] || install_modules "$work/$flavour/lib/modules" || return 1
     rm -rf "${work:?}/$flavour"
   done
   deb=$(download busybox-static) || return 1
@@ -91,4 +113,4 @@ fetch_all || {
   fetch_all || fail "the guests could not be fetched"
 }
 complete || fail "the packages did not contain what was expected"
-echo "fetch-guests: guests/ holds ${wanted[*]}"
+echo "fetch-guests: guests/ holds ${wanted[*]} and ${#modules[@]} modules"

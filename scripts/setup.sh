@@ -19,6 +19,14 @@ needs=(
   "file:/usr/include/Zydis/Zydis.h libzydis-dev"
   "command:gdb gdb"
   "file:/usr/share/seabios/vgabios-stdvga.bin seabios"
+  "file:/sbin/mkfs.ext4 e2fsprogs"
+  "command:mcopy mtools"
+  "command:xorriso xorriso"
+  "file:/usr/lib/ISOLINUX/isolinux.bin isolinux"
+  "file:/usr/lib/syslinux/modules/bios/ldlinux.c32 syslinux-common"
+  "command:grub-mkimage grub-common"
+  "file:/usr/lib/grub/i386-pc/boot.img grub-pc-bin"
+  "file:/usr/lib/grub-rescue/grub-rescue-cdrom.iso grub-rescue-pc"
 )
 
 command -v swift >/dev/null ||

@@ -111,6 +111,18 @@ public enum HostFile {
     return result
   }
 
+  /// Whether an `errno` says that writing is not allowed.
+  public static func isPermissionMissing(_ code: Int32) -> Bool {
+    code == EACCES || code == EPERM || code == EROFS
+  }
+
+  /// Bytes of the regular file; nil if there is none.
+  public static func size(of path: String) -> UInt64? {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return UInt64(max(0, status.st_size))
+  }
+
   /// Whether the path names a directory.
   public static func isDirectory(_ path: String) -> Bool {
     var status = stat()

@@ -30,11 +30,10 @@ public enum HostInput {
     case end
   }
 
-  /// Waits up to `milliseconds` for input (0: not at all) and reads at most `limit` bytes of it. A signal
-  /// ends the wait.
-  public static func read(limit: Int, milliseconds: Int32) -> Event {
-    var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-    guard poll(&descriptor, 1, milliseconds) > 0 else { return .nothing }
+  /// Waits up to `nanoseconds` for input (0: not at all) and reads at most `limit` bytes of it. A signal ends
+  /// the wait.
+  public static func read(limit: Int, nanoseconds: UInt64) -> Event {
+    guard switchback_wait_readable(STDIN_FILENO, nanoseconds) > 0 else { return .nothing }
     var failed = false
     let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
       let n = Glibc.read(STDIN_FILENO, buffer.baseAddress, limit)

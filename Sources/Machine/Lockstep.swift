@@ -25,6 +25,8 @@ public struct Lockstep {
 
   public var configuration: MachineConfiguration
   public var image: BootImage
+  /// Both sides get overlays of their own: the images are not written.
+  public var drives = DriveSpecification()
   public var sides: (Side, Side) = (.interpreter, .uncached)
   /// Guest cycles between comparisons.
   public var interval: UInt64 = 100_000
@@ -45,10 +47,12 @@ public struct Lockstep {
     var configuration = configuration
     configuration.cachesBlocks = side != .uncached
     configuration.timeLimit = nil
+    var drives = drives
+    drives.usesOverlay = true
     let machine = try Machine(
       configuration: configuration, image: image,
       console: Console(serial: .capture, debug: .capture, readsInput: false),
-      engine: side == .translator ? "translator" : "interpreter")
+      engine: side == .translator ? "translator" : "interpreter", drives: DriveSet(drives))
     prepare(machine, side)
     return machine
   }

@@ -21,6 +21,7 @@ public final class Machine {
   let pc: PC
   let engine: any Engine
   private let image: BootImage
+  private let drives: DriveSet
 
   /// Why the run has ended; nil while it goes on.
   public internal(set) var ending: Ending?
@@ -62,9 +63,11 @@ public final class Machine {
   /// - Throws: `InputError` if the host cannot provide the memory.
   public init(
     configuration: MachineConfiguration, image: BootImage, console: Console,
-    script: InputScript = InputScript(), engine engineName: String? = nil
+    script: InputScript = InputScript(), engine engineName: String? = nil,
+    drives: DriveSet = DriveSet()
   ) throws(InputError) {
     self.configuration = configuration
+    self.drives = drives
     self.console = console
     self.image = image
     self.script = script
@@ -90,7 +93,7 @@ public final class Machine {
       pc = try PC(
         processor: processor, memory: memory, ports: ports, events: events,
         startTime: configuration.startTime ?? HostClock.secondsSince1970,
-        configuration: configuration, image: image,
+        configuration: configuration, image: image, drives: drives,
         signals: relay.signals(debugExit: configuration.debugExit))
     } catch { throw InputError(.unavailable, "the machine cannot be wired: \(error)") }
     engine = try Engines.make(engineName, processor: processor, configuration: configuration)
@@ -299,8 +302,7 @@ public final class Machine {
       if nanoseconds > 0 { HostClock.sleep(until: HostClock.nanoseconds &+ nanoseconds) }
       return
     }
-    let milliseconds = Int32(min((nanoseconds &+ 999_999) / 1_000_000, 1000))
-    switch HostInput.read(limit: 1024, milliseconds: milliseconds) {
+    switch HostInput.read(limit: 1024, nanoseconds: min(nanoseconds, 1_000_000_000)) {
     case .nothing: break
     case .end: inputOpen = false
     case .bytes(let bytes):
@@ -377,6 +379,10 @@ extension Machine {
 extension Machine {
   /// Sends the trace to a file instead of standard error.
   public func traceTo(path: String) throws(HostError) { tracer.output = try HostOutput(path: path) }
+
+  /// Puts everything that the guest wrote onto the host's disks.
+  /// - Returns: a message for each image where that failed.
+  public func finishDrives() -> [String] { drives.finish() }
 
   /// The picture on the screen as a PNG file.
   public func screenshot() -> [UInt8] {

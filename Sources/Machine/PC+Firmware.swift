@@ -6,7 +6,7 @@ import Memory
 extension PC {
   /// Wires the firmware configuration device and the firmware's log port.
   static func attachFirmwarePorts(
-    _ ports: PortBus, memory: PhysicalMemory, configuration: MachineConfiguration,
+    _ ports: PortBus, memory: PhysicalMemory, bootOrder: [UInt8],
     log: @escaping (UInt8) -> Void
   ) throws -> FirmwareConfiguration {
     let device = FirmwareConfiguration()
@@ -17,9 +17,9 @@ extension PC {
     device.writeMemory = { [unowned memory] address, bytes in
       if let start = UInt32(exactly: address) { memory.writeBytes(bytes, at: start) }
     }
-    device.configure(
-      memory: configuration.memory, showsBootMenu: false,
-      files: ACPITableLoader(acpiConfiguration).files)
+    var files = ACPITableLoader(acpiConfiguration).files
+    if !bootOrder.isEmpty { files.append(.init(name: "bootorder", contents: bootOrder)) }
+    device.configure(memory: UInt64(memory.ramSize), showsBootMenu: false, files: files)
     try ports.attach(device, ports: 0x510...0x51B, name: "fw_cfg")
     let logPort = DebugConsole()
     logPort.output = log

@@ -21,16 +21,19 @@ final class PC {
     static let timer = 0
     static let keyboard = 1
     static let serial1 = 4
+    static let floppy = 6
     static let clock = 8
     static let systemControl: UInt8 = 9
     static let mouse = 12
     static let coprocessor = 13
+    static let disks = [14, 15]
 
     /// Whose interrupts the report counts under which name.
     static let names = [
       timer: "pit", keyboard: "keyboard", serial1: "serial", clock: "rtc",
       Int(systemControl): "acpi", mouse: "keyboard",
-      coprocessor: "coprocessor",
+      coprocessor: "coprocessor", floppy: "floppy", disks[0]: "ide", disks[1]: "ide",
+      Int(pci[0]): "pci", Int(pci[2]): "pci",
     ]
     /// Where a firmware routes PIRQA...PIRQD.
     static let pci: [UInt8] = [10, 10, 11, 11]
@@ -60,6 +63,9 @@ final class PC {
   private let pciHost: PCIHostBridge
   private let pciBridge: PIIX3ISABridge
   private let powerFunction: PIIX4PowerManagementFunction
+  private let dma: DMA8237
+  private let ide: PIIX3IDE
+  private let virtioDisks: [VirtioBlock]
   private let hasFirmware: Bool
   private let showsLowROM: Bool
   private var resettables: [any Resettable] = []
@@ -68,9 +74,11 @@ final class PC {
   /// - Parameters:
   ///   - startTime: the date of the real-time clock, in seconds since 1970.
   ///   - image: what will be booted.
+  ///   - drives: opened disk images.
   init(
     processor: Processor, memory: PhysicalMemory, ports: PortBus, events: EventQueue,
-    startTime: Int64, configuration: MachineConfiguration, image: BootImage, signals: Signals
+    startTime: Int64, configuration: MachineConfiguration, image: BootImage, drives: DriveSet,
+    signals: Signals
   ) throws {
     hasFirmware = image.firmware != nil
     showsLowROM = !image.roms.isEmpty
@@ -143,6 +151,7 @@ final class PC {
 
     // DMA.
     let dma = DMA8237()
+    self.dma = dma
     dma.readMemory = { [unowned memory] in
       UInt8(truncatingIfNeeded: memory.read(physical: UInt64($0), size: 1))
     }
@@ -182,7 +191,17 @@ final class PC {
     pciBridge = bridge
     powerFunction = power
     let firmware = try Self.attachFirmwarePorts(
-      ports, memory: memory, configuration: configuration, log: signals.firmwareOutput)
+      ports, memory: memory,
+      bootOrder: Self.bootOrder(drives, configuration.bootOrder), log: signals.firmwareOutput)
+
+    // Drives.
+    let scheduler = BlockScheduler(queue: events, waitsForHost: configuration.clock == .cycles)
+    let wiring = DriveWiring(
+      ports: ports, memory: memory, queue: events, scheduler: scheduler, host: host,
+      bridge: bridge, clock: clock, line: line)
+    ide = try Self.attachIDE(drives, wiring)
+    let floppy = try Self.attachFloppy(drives, dma: dma, wiring)
+    virtioDisks = Self.attachVirtioDisks(drives, wiring)
 
     // Video: the VGA's ports and window, the Bochs display interface, the framebuffer where the guest maps it.
     let vga = VGA(queue: events)
@@ -209,12 +228,14 @@ final class PC {
     host.attach(video, device: 2, function: 0)
     self.vga = vga
 
-    resettables = [
-      pic, apics.local, apics.io, timer, controlB, clock, gate, keyboard, controlA, typer, serial1,
-      post, coprocessor,
-      dma, host,
-      bridge, power, acpi, vga, firmware,
-    ]
+    resettables =
+      [
+        pic, apics.local, apics.io, timer, controlB, clock, gate, keyboard, controlA, typer,
+        serial1,
+        post, coprocessor,
+        dma, host,
+        bridge, power, acpi, vga, firmware, ide, floppy,
+      ] + virtioDisks
   }
 
   /// The power-on state of every device.
@@ -225,6 +246,14 @@ final class PC {
     pciBridge.route(IRQ.pci)
     interruptControllers.setLevelTriggered(IRQ.levelTriggered)
     powerFunction.enable(base: Self.powerManagementBase)
+    ide.enable()
+    for (index, disk) in virtioDisks.enumerated() {
+      let pirq = PIIX3ISABridge.pirq(device: Self.firstVirtioDevice + index, pin: 0)
+      disk.function.write(0x3C, IRQ.pci[pirq])
+    }
+    // The first DMA controller's requests pass through channel 4: cascade mode, not masked.
+    dma.secondary.writePort(offset: 0x16, width: .byte, value: 0xC0)
+    dma.secondary.writePort(offset: 0x14, width: .byte, value: 0x00)
     // RAM from C0000h on, unless there is a ROM to see.
     if !showsLowROM {
       for register in 0x59...0x5F { pciHost.function.write(register, 0x33) }

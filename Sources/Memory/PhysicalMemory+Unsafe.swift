@@ -299,9 +299,16 @@ public final class PhysicalMemory {
   public func readBytes(at physical: UInt32, count: Int) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(count)
+    readBytes(at: physical, count: count, into: &result)
+    return result
+  }
+
+  /// Appends bytes of physical memory; holes and devices read as ones.
+  public func readBytes(at physical: UInt32, count: Int, into result: inout [UInt8]) {
+    let end = result.count + count
     var address = UInt64(physical)
-    while result.count < count {
-      let n = min(count - result.count, 4096 - Int(address & 0xFFF))
+    while result.count < end {
+      let n = min(end - result.count, 4096 - Int(address & 0xFFF))
       let page = address < 1 << 32 ? page(UInt32(address)) : PhysicalPage(host: nil, flags: 0)
       if page.flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = page.host {
         result.append(contentsOf: UnsafeBufferPointer(start: host + Int(address & 0xFFF), count: n))
@@ -310,7 +317,6 @@ public final class PhysicalMemory {
       }
       address += UInt64(n)
     }
-    return result
   }
 
   /// Reads `count` code bytes of a page that is not plain memory, byte by byte.
@@ -322,7 +328,13 @@ public final class PhysicalMemory {
 
   /// Copies bytes into physical memory (loaders, DMA); ROM, holes and devices are skipped.
   public func writeBytes(_ bytes: [UInt8], at physical: UInt32) {
-    bytes.withUnsafeBytes { source in
+    writeBytes(bytes, range: bytes.indices, at: physical)
+  }
+
+  /// Copies a part of `bytes` into physical memory.
+  public func writeBytes(_ bytes: [UInt8], range: Range<Int>, at physical: UInt32) {
+    bytes.withUnsafeBytes { all in
+      let source = UnsafeRawBufferPointer(rebasing: all[range])
       var done = 0
       while done < source.count {
         let address = UInt64(physical) + UInt64(done)
@@ -341,3 +353,5 @@ public final class PhysicalMemory {
     }
   }
 }
+
+extension PhysicalMemory: BusMasterMemory {}

@@ -49,7 +49,7 @@ extension Translator {
     flushPending = false
     statistics.evictions += 1
     // What kept trapping may be other code by now.
-    if callouts.count > Self.maximumCallouts { callouts.removeAll() }
+    if trapping.count > Self.maximumCallouts { trapping.removeAll() }
     traps.removeAll(keepingCapacity: true)
     for t in translations where t.isAlive { t.block.pointee.translation = 0 }
     translations.removeAll(keepingCapacity: true)

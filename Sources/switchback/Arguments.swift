@@ -141,6 +141,19 @@ enum Arguments {
     return order.compactMap { $0 }
   }
 
+  /// `FILE` with `,if=ide` or `,if=virtio` at the end; other commas belong to the name.
+  static func disk(_ text: String) throws -> DriveSpecification.Disk {
+    var path = text[...]
+    var interface = DriveSpecification.Interface.ide
+    if let comma = text.lastIndex(of: ","), text[comma...].hasPrefix(",if=") {
+      interface = try choice(
+        DriveSpecification.Interface.self, String(text[comma...].dropFirst(4)))
+      path = text[..<comma]
+    }
+    guard !path.isEmpty else { throw ValidationError("a file name is needed") }
+    return .init(path: String(path), interface: interface)
+  }
+
   /// `PORT` on the loopback interface, or `HOST:PORT`.
   static func debugAddress(_ text: String) throws -> DebugAddress {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)

@@ -16,6 +16,7 @@ struct LockstepCommand: ParsableCommand {
       """)
 
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var drives: DriveOptions
 
   @Option(
     help: ArgumentHelp(
@@ -46,6 +47,7 @@ struct LockstepCommand: ParsableCommand {
     var lockstep = Lockstep(configuration: configuration, image: try machine.bootImage())
     lockstep.sides = (engines[0], engines[1])
     lockstep.interval = interval
+    lockstep.drives = drives.specification
     HostSignals.catchAll()
     let output = HostOutput.standardOutput()
     switch try lockstep.run() {

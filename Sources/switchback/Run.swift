@@ -20,6 +20,7 @@ struct Run: ParsableCommand {
       """)
 
   @OptionGroup var machine: MachineOptions
+  @OptionGroup var drives: DriveOptions
 
   @Option(
     help: ArgumentHelp(
@@ -114,6 +115,7 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let image = try machine.bootImage()
+    let drives = try DriveSet(drives.specification)
     for (path, option) in [
       (statsPath, "--stats"), (screenshot, "--screenshot"), (traceFile, "--trace-file"),
     ] {
@@ -141,7 +143,7 @@ struct Run: ParsableCommand {
     } catch { throw InputError(.cannotCreate, "\(error)") }
     let pc = try Machine(
       configuration: configuration, image: image, console: console, script: script,
-      engine: engine)
+      engine: engine, drives: drives)
     if let traceFile {
       do { try pc.traceTo(path: traceFile) } catch {
         throw InputError(.cannotCreate, "--trace-file: \(error)")
@@ -157,6 +159,7 @@ struct Run: ParsableCommand {
     let terminal = usesInput ? RawTerminal() : nil
     let ending = pc.run()
     _ = consume terminal
+    for problem in pc.finishDrives() { Switchback.complain(problem) }
 
     try explain(ending)
     if printsReport || statsPath != nil {

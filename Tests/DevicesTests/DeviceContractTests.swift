@@ -137,7 +137,61 @@ struct DeviceUnderTest: CustomTestStringConvertible, Sendable {
         memory: 64 << 20, showsBootMenu: true, files: [.init(name: "a", contents: [1, 2, 3])])
       return Instance(device: device, ports: 12, resettable: device)
     },
+    ideController(name: "IDE command block, disk") { $0.commandBlock(0) },
+    ideController(name: "IDE command block, CD") { $0.commandBlock(1) },
+    ideController(name: "IDE control block", ports: 1) { $0.controlBlock(0) },
+    ideController(
+      name: "IDE bus master", ports: 16,
+      readBack: [
+        (2, 0x60), (4, 0xFC), (5, 0xFF), (6, 0xFF), (7, 0xFF), (10, 0x60), (12, 0xFC), (15, 0xFF),
+      ]
+    ) { $0.busMasterPorts },
+    DeviceUnderTest(name: "virtio disk") { queue, lines in
+      let block = VirtioBlock(
+        medium: MemoryMedium(size: 512 * 64), memory: TestMemory(size: 1 << 16),
+        scheduler: BlockScheduler(queue: queue, waitsForHost: true), interrupt: lines.line(10),
+        serial: "S"
+      ) { _ in }
+      block.function.write(0x04, 0x05)
+      let group = ResetGroup([block, ActionOnReset { block.function.write(0x04, 0x05) }])
+      return Instance(device: block, ports: 64, resettable: group, readBack: [(18, 0xFF)])
+    },
+    DeviceUnderTest(name: "82077AA") { queue, lines in
+      let floppy = FloppyController82077AA(
+        queue: queue, scheduler: BlockScheduler(queue: queue, waitsForHost: true),
+        interrupt: lines.line(6), dma: DMA8237(), disks: [MemoryMedium(size: 1_474_560)])
+      floppy.reset()
+      return Instance(
+        device: floppy, ports: 8, resettable: floppy, readBack: [(2, 0xFF), (3, 0x03)])
+    },
   ]
+
+  private static func ideController(
+    name: String, ports: UInt16 = 8, readBack: [(offset: UInt16, mask: UInt8)] = [],
+    _ part: @escaping @Sendable (PIIX3IDE) -> any PortDevice
+  ) -> DeviceUnderTest {
+    DeviceUnderTest(name: name) { queue, lines in
+      let ide = PIIX3IDE(
+        interrupts: (lines.line(14), lines.line(15)), memory: TestMemory(size: 1 << 12),
+        scheduler: BlockScheduler(queue: queue, waitsForHost: true)
+      ) { _ in }
+      ide.attach(.disk(MemoryMedium(size: 512 * 1024)), channel: 0, place: 0)
+      ide.attach(.disk(MemoryMedium(size: 512 * 64)), channel: 0, place: 1)
+      ide.attach(.opticalDisc(MemoryMedium(size: 2048 * 20)), channel: 1, place: 0)
+      ide.reset()
+      ide.enable()
+      ide.function.write(0x04, 0x05)
+      // As the machine's reset goes on where no firmware runs.
+      let group = ResetGroup([ide, ActionOnReset { ide.enable() }])
+      return Instance(device: part(ide), ports: ports, resettable: group, readBack: readBack)
+    }
+  }
+}
+
+private final class ActionOnReset: Resettable {
+  private let action: () -> Void
+  init(_ action: @escaping () -> Void) { self.action = action }
+  func reset() { action() }
 }
 
 private final class ResetGroup: Resettable {

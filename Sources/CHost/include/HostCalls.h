@@ -3,12 +3,18 @@
 #ifndef SWITCHBACK_HOSTCALLS_H
 #define SWITCHBACK_HOSTCALLS_H
 
+#include <stdint.h>
+
 /// `memfd_create(2)` with MFD_CLOEXEC. Returns a descriptor, or -1 with `errno` set.
 int switchback_memory_file(const char *_Nonnull name);
 
 /// Confines this process and those it starts to the processor that it runs on. Returns its number, or -1 with
 /// `errno` set.
 int switchback_pin_to_one_processor(void);
+
+/// Waits up to `nanoseconds` until the descriptor is readable, to the microsecond. Returns 1 if it is, 0 if the
+/// time is over, -1 with `errno` set after a signal or an error.
+int switchback_wait_readable(int descriptor, uint64_t nanoseconds);
 
 /// Catches SIGINT, SIGTERM, SIGHUP and SIGPIPE: the first is remembered for a clean stop, a second ends the
 /// process at once.
