@@ -64,6 +64,9 @@ let package = Package(
     .target(
       name: "SystemROMs", dependencies: ["Roms"], path: "roms/tests",
       sources: ["SystemTests.swift"], plugins: ["GuestCode"]),
+    .target(
+      name: "FirmwareROMs", dependencies: ["Roms"], path: "roms/firmware",
+      exclude: ["services"], sources: ["Services.swift"], plugins: ["GuestCode"]),
     // Test support, not part of the product.
     .target(
       name: "CZydis", linkerSettings: [.linkedLibrary("Zydis"), .linkedLibrary("Zycore")]),
@@ -86,7 +89,9 @@ let package = Package(
       name: "CommandLineTests",
       dependencies: ["switchback", "Host", "Machine", "Roms", "SystemROMs"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
-    .testTarget(name: "MachineTests", dependencies: ["Machine", "Host", "ISA", "Translator"]),
+    .testTarget(
+      name: "MachineTests",
+      dependencies: ["Machine", "Host", "ISA", "Translator", "Roms", "FirmwareROMs"]),
     .testTarget(
       name: "OracleTests", dependencies: ["HostOracle", "ISA", "Translator"],
       resources: [.copy("cases.txt")]),

@@ -15,7 +15,8 @@ modules=(
   scsi_common scsi_mod libata ata_piix crct10dif_common crct10dif_generic crc-t10dif crc64
   crc64_rocksoft_generic crc64-rocksoft t10-pi sd_mod cdrom sr_mod isofs crc16 mbcache jbd2
   crc32c_generic ext4 fat vfat msdos nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 floppy
-  virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk)
+  virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
+  button evdev)
 
 fail() {
   echo "fetch-guests: $*" >&2

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -55,6 +56,15 @@ static void remember(int number) {
   if (!caught_signal) caught_signal = number;
 }
 
+static atomic_int power_presses;
+
+static void press_power(int number) {
+  (void)number;
+  atomic_fetch_add(&power_presses, 1);
+}
+
+int switchback_take_power_presses(void) { return atomic_exchange(&power_presses, 0); }
+
 static void handle(int number, void (*handler)(int), int flags) {
   struct sigaction action = {0};
   action.sa_handler = handler;
@@ -71,6 +81,8 @@ void switchback_catch_signals(void) {
     handle(numbers[i], remember, 0);
     sigaddset(&unblocked, numbers[i]);
   }
+  handle(SIGUSR1, press_power, 0);
+  sigaddset(&unblocked, SIGUSR1);
   // Whoever started the process may have blocked them.
   sigprocmask(SIG_UNBLOCK, &unblocked, NULL);
 }

@@ -13,7 +13,10 @@ public enum Identification {
     .reduce(0) { $0 | 1 << $1 }
 
   /// Leaf 1, EDX: a local APIC, which the machine around the processor may have.
-  static let apicFeature: UInt32 = 1 << 9
+  private static let apicFeature: UInt32 = 1 << 9
+
+  /// Leaf 1, EDX of the processor in its machine.
+  public static func features(hasAPIC: Bool) -> UInt32 { features | (hasAPIC ? apicFeature : 0) }
 
   /// Leaf 8000_0001h, EDX: execute-disable.
   public static let extendedFeatures: UInt32 = 1 << 20
@@ -31,7 +34,7 @@ public enum Identification {
       return (lastBasicLeaf, v[0], v[2], v[1])
     case 1:
       // CLFLUSH works on lines of 8 * 8 bytes.
-      return (signature, 0x0000_0800, 0, features | (hasAPIC ? apicFeature : 0))
+      return (signature, 0x0000_0800, 0, features(hasAPIC: hasAPIC))
     case 0x8000_0000: return (lastExtendedLeaf, 0, 0, 0)
     case 0x8000_0001: return (0, 0, 0, extendedFeatures)
     case 0x8000_0002...0x8000_0004:

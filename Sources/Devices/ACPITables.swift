@@ -1,4 +1,4 @@
-/// Builds the ACPI tables of the machine: RSDP, RSDT, FADT, FACS, MADT and DSDT.
+/// Builds the ACPI tables of the machine: RSDP, RSDT, FADT, FACS, MADT, HPET and DSDT.
 public struct ACPITables {
   /// What the tables describe.
   public struct Configuration: Sendable {
@@ -15,10 +15,17 @@ public struct ACPITables {
     /// The memory that PCI devices may use, below 4 GiB.
     public var pciMemory: ClosedRange<UInt32> = 0xC000_0000...0xFEBF_FFFF
     /// Serial ports: first port and line.
-    public var serialPorts: [(port: UInt16, interrupt: UInt8)] = [(0x3F8, 4)]
+    public var serialPorts: [(port: UInt16, interrupt: UInt8)] = [(0x3F8, 4), (0x2F8, 3)]
     /// Where the local APIC and the I/O APIC are.
     public var localAPIC: UInt32 = 0xFEE0_0000
     public var ioAPIC: UInt32 = 0xFEC0_0000
+    /// Whether there are a local APIC and an I/O APIC.
+    public var hasAPIC = true
+    /// Where the high precision event timer is, if there is one.
+    public var eventTimer: UInt32? = 0xFED0_0000
+    /// First port of the parallel port.
+    public var parallelPort: UInt16 = 0x378
+    public var parallelInterrupt: UInt8 = 7
     /// Whether a PS/2 mouse is there.
     public var hasMouse = true
 
@@ -36,7 +43,7 @@ public struct ACPITables {
     var hasChecksum = true
   }
 
-  /// RSDP, RSDT, FADT, FACS, MADT and DSDT, in order of address.
+  /// RSDP, RSDT, FADT, FACS, MADT and HPET where there are such devices, and DSDT, in order of address.
   public let tables: [Table]
 
   /// The address of the RSDP, for the boot protocol.
@@ -56,23 +63,34 @@ public struct ACPITables {
     let fadt = rsdt &+ 64
     let facs = fadt &+ 256
     let madt = facs &+ 64
-    let dsdt = madt &+ 128
-    tables = [
+    let hpet = madt &+ 128
+    let dsdt = hpet &+ 64
+    var listed = [fadt]
+    if configuration.hasAPIC { listed.append(madt) }
+    if configuration.eventTimer != nil { listed.append(hpet) }
+    var tables = [
       Table(signature: "RSD PTR ", address: rsdp, bytes: Self.rsdp(rsdt: rsdt)),
       Table(
         signature: "RSDT", address: rsdt,
-        bytes: Self.table("RSDT", revision: 1, AML.little(fadt, 4) + AML.little(madt, 4)),
-        pointers: [(36, 4), (40, 4)]),
+        bytes: Self.table("RSDT", revision: 1, listed.flatMap { AML.little($0, 4) }),
+        pointers: listed.indices.map { (UInt32(36 + $0 * 4), 4) }),
       Table(
         signature: "FACP", address: fadt,
         bytes: Self.fadt(configuration, facs: facs, dsdt: dsdt),
         pointers: [(36, 4), (40, 4), (140, 8)]),
       Table(signature: "FACS", address: facs, bytes: Self.facs(), hasChecksum: false),
-      Table(signature: "APIC", address: madt, bytes: Self.madt(configuration)),
+    ]
+    if configuration.hasAPIC {
+      tables.append(Table(signature: "APIC", address: madt, bytes: Self.madt(configuration)))
+    }
+    if let address = configuration.eventTimer {
+      tables.append(Table(signature: "HPET", address: hpet, bytes: Self.hpet(at: address)))
+    }
+    tables.append(
       Table(
         signature: "DSDT", address: dsdt,
-        bytes: Self.table("DSDT", revision: 1, Self.definitionBlock(configuration))),
-    ]
+        bytes: Self.table("DSDT", revision: 1, Self.definitionBlock(configuration))))
+    self.tables = tables
   }
 
   /// Makes the bytes sum to zero with the byte at `index`.
@@ -160,6 +178,15 @@ public struct ACPITables {
     return table("APIC", revision: 1, b)
   }
 
+  /// The event timer's description table (IA-PC HPET specification, 3.2.4): its registers, and the shortest
+  /// period in ticks that is sensible.
+  private static func hpet(at address: UInt32) -> [UInt8] {
+    table(
+      "HPET", revision: 1,
+      AML.little(HPET.identification, 4) + [0, 64, 0, 0] + AML.little(address, 4)
+        + AML.little(0, 4) + [0] + AML.little(100, 2) + [0])
+  }
+
   // MARK: DSDT
 
   private static func pnp(_ name: String, _ id: String, uid: UInt32? = nil, _ resources: [[UInt8]])
@@ -217,6 +244,9 @@ public struct ACPITables {
       ])
     result += pnp("TIMR", "PNP0100", [AML.ports(0x40, count: 4), AML.interrupt(0)])
     result += pnp("RTC", "PNP0B00", [AML.ports(0x70, count: 2), AML.interrupt(8)])
+    if let address = c.eventTimer {
+      result += pnp("HPET", "PNP0103", [AML.fixedMemory(address, 0x400)])
+    }
     result += pnp("SPKR", "PNP0800", [AML.ports(0x61, count: 1)])
     result += pnp("FPU", "PNP0C04", [AML.ports(0xF0, count: 16), AML.interrupt(13)])
     result += pnp(
@@ -228,6 +258,9 @@ public struct ACPITables {
         "COM\(index + 1)", "PNP0501", uid: UInt32(index + 1),
         [AML.ports(serial.port, count: 8), AML.interrupt(serial.interrupt)])
     }
+    result += pnp(
+      "LPT1", "PNP0400",
+      [AML.ports(c.parallelPort, count: 8), AML.interrupt(c.parallelInterrupt)])
     // The board's own ports, so that nobody else is given them.
     return result
       + pnp(

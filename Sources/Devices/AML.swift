@@ -79,6 +79,10 @@ enum AML {
   static func ports(_ first: UInt16, count: UInt8) -> Bytes {
     [0x47, 0x01] + little(UInt32(first), 2) + little(UInt32(first), 2) + [0x01, count]
   }
+  /// A read-only range of memory.
+  static func fixedMemory(_ first: UInt32, _ count: UInt32) -> Bytes {
+    [0x86, 0x09, 0x00, 0x00] + little(first, 4) + little(count, 4)
+  }
   /// An edge-triggered ISA interrupt.
   static func interrupt(_ line: UInt8) -> Bytes { [0x22] + little(1 << UInt32(line & 15), 2) }
   static func dma(_ channel: UInt8) -> Bytes { [0x2A, 1 << (channel & 7), 0x00] }

@@ -103,7 +103,7 @@ extension VGA {
   /// Ports 1CEh (index) and 1CFh-1D0h (data), as offsets 0-2; 16-bit accesses.
   public var displayInterface: any PortDevice { DisplayInterfacePorts(self) }
 
-  /// All of video memory, for the base address of the PCI function.
+  /// All of video memory, for a bus that cannot show it directly.
   public var linearFramebuffer: any MemoryMappedDevice { LinearFramebuffer(self) }
 
   /// Bytes of video memory.
@@ -126,7 +126,7 @@ private final class DisplayInterfacePorts: PortDevice {
     if offset == 0 {
       vga.display.index = value
     } else if vga.display.write(value, memorySize: vga.memory.count) {
-      vga.memory = [UInt8](repeating: 0, count: vga.memory.count)
+      vga.clearMemory()
     }
     vga.isDirty = true
   }
@@ -148,6 +148,7 @@ private final class LinearFramebuffer: MemoryMappedDevice {
   func writeMemory(offset: UInt32, width: AccessWidth, value: UInt32) {
     for i in 0..<width.rawValue where Int(offset) + i < vga.memory.count {
       vga.memory[Int(offset) + i] = UInt8(truncatingIfNeeded: value >> UInt32(i * 8))
+      vga.changes.add(Int(offset) + i)
     }
     vga.isDirty = true
   }

@@ -46,10 +46,13 @@ public final class IntervalTimer8254: PortDevice, Resettable {
     set { counters[2].setGate(newValue, at: now) }
   }
 
-  /// The reload value of counter 2 (1-65536) while it makes a square wave, for a sounding speaker.
+  /// The reload value of counter 2 (2-65536) while it makes a square wave, for a sounding speaker.
   public var counter2SquareWavePeriod: Int64? {
     counters[2].mode == 3 ? counters[2].reloadPeriod : nil
   }
+
+  /// Told after counter 2 may have changed its frequency.
+  public var counter2Changed: () -> Void = {}
 
   /// Whether the DRAM refresh of counter 1 (one in 15 us, as the BIOS programs it) has an odd number.
   public var refreshToggle: Bool { (now / 18) & 1 != 0 }
@@ -67,6 +70,7 @@ public final class IntervalTimer8254: PortDevice, Resettable {
     case 0...2:
       counters[Int(offset)].writeByte(value, at: now)
       if offset == 0 { followCounter0(from: now) }
+      if offset == 2 { counter2Changed() }
     case 3: writeControl(value)
     default: break
     }
@@ -85,6 +89,7 @@ public final class IntervalTimer8254: PortDevice, Resettable {
     } else {
       counters[select].setControl(value & 0x3F)
       if select == 0 { followCounter0(from: tick) }
+      if select == 2 { counter2Changed() }
     }
   }
 

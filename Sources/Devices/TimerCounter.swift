@@ -35,8 +35,8 @@ struct TimerCounter {
 
   private var modulus: Int64 { isBCD ? 10_000 : 65_536 }
 
-  /// The count in force, 2-65536 in the periodic modes.
-  var reloadPeriod: Int64 { period ?? modulus }
+  /// The last count loaded, 2-65536 in the periodic modes; nil before the first.
+  var reloadPeriod: Int64? { next?.period ?? period }
 
   mutating func setControl(_ value: UInt8) {
     access = Access(rawValue: value >> 4) ?? .both

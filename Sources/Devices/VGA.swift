@@ -12,7 +12,7 @@ public final class VGA: PortDevice, Resettable {
 
   let queue: EventQueue
   /// Video memory. Byte `address * 4 + plane` in VGA modes, linear in Bochs display modes.
-  var memory: [UInt8]
+  let memory: VideoMemory
 
   var sequencer = [UInt8](repeating: 0, count: 5)
   var crtc = [UInt8](repeating: 0, count: 25)
@@ -42,6 +42,13 @@ public final class VGA: PortDevice, Resettable {
   }
   /// Changes whenever registers or video memory may have changed the picture.
   public private(set) var generation: UInt64 = 0
+  /// Called to have `framebufferWritten` called for the next write to each part of memory that the processor
+  /// writes without the card.
+  public var trackWrites: () -> Void = {}
+  /// Whether the processor may have written parts of memory since it was last tracked.
+  private(set) var hasUntrackedWrites = false
+  /// Which parts of `memory` have changed since the last `VideoUpdate`.
+  var changes: VideoMemoryChanges
   /// The Bochs display interface.
   var display = BochsDisplay()
   var rendered = RenderedState()
@@ -56,9 +63,19 @@ public final class VGA: PortDevice, Resettable {
   /// - Parameters:
   ///   - queue: the virtual clock.
   ///   - memorySize: bytes of video memory for the Bochs display modes, at least 256 KiB.
-  public init(queue: EventQueue, memorySize: Int = 16 << 20) {
+  public convenience init(queue: EventQueue, memorySize: Int = 16 << 20) {
+    self.init(
+      queue: queue, memory: VideoMemory(count: max(memorySize & ~0xFFFF, Self.planarSize)))
+  }
+
+  /// - Parameters:
+  ///   - queue: the virtual clock.
+  ///   - memory: video memory, at least 256 KiB and a multiple of 64 KiB.
+  public init(queue: EventQueue, memory: VideoMemory) {
+    precondition(memory.count >= Self.planarSize && memory.count % 0x10000 == 0)
     self.queue = queue
-    memory = [UInt8](repeating: 0, count: max(memorySize & ~0xFFFF, Self.planarSize))
+    self.memory = memory
+    changes = VideoMemoryChanges(size: memory.count)
     reset()
   }
 
@@ -77,6 +94,30 @@ public final class VGA: PortDevice, Resettable {
     latch = (0, 0, 0, 0)
     display = BochsDisplay()
     setTextMode3()
+  }
+
+  // MARK: Memory that the processor writes without the card
+
+  /// The processor begins to write a part of video memory; further writes are not reported until it is
+  /// tracked again.
+  public func framebufferWritten(_ range: Range<Int>) {
+    changes.add(range.clamped(to: 0..<memory.count))
+    hasUntrackedWrites = true
+    isDirty = true
+  }
+
+  /// Begins to track writes again; what was written before counts as seen by the caller.
+  func trackFramebuffer() {
+    guard hasUntrackedWrites else { return }
+    hasUntrackedWrites = false
+    trackWrites()
+  }
+
+  /// Makes `generation` count the processor's own writes up to now as far as they can change the text.
+  public func noteUntrackedText() {
+    guard hasUntrackedWrites, isTextMode else { return }
+    trackFramebuffer()
+    isDirty = true
   }
 
   // MARK: Timing
@@ -273,7 +314,7 @@ extension VGA {
           (color & bits.0 != 0 ? 0x2A : 0) + (color & bits.1 != 0 ? 0x15 : 0)
       }
     }
-    memory = [UInt8](repeating: 0, count: memory.count)
+    clearMemory()
     for cell in 0..<0x4000 {
       memory[cell * 8] = 0x20
       memory[cell * 8 + 1] = 0x07
@@ -283,6 +324,7 @@ extension VGA {
         memory[(character * 32 + row) * 4 + 2] = bits
       }
     }
+    changes.add(0..<Self.planarSize)
     isDirty = true
   }
 }

@@ -62,6 +62,7 @@ extension VGA: MemoryMappedDevice {
       let index = display.bankBase + Int(offset)
       if offset < 0x10000 && index < memory.count {
         memory[index] = value
+        changes.add(index)
         isDirty = true
       }
       return
@@ -79,6 +80,7 @@ extension VGA: MemoryMappedDevice {
     guard planes != 0 else { return }
     isDirty = true
     let base = address * 4
+    changes.add(base)
     switch graphics[5] & 3 {
     case 1:
       store(base, planes, latch)

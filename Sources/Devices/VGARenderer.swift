@@ -26,9 +26,10 @@ extension VGA {
   /// - Returns: whether it was drawn.
   @discardableResult
   public func render(into frame: inout VideoFrame) -> Bool {
-    let phase = frameNumber / 16
-    let blinks = isTextMode && !display.isEnabled && phase != rendered.blinkPhase
-    guard isDirty || blinks || frame.pixels.isEmpty else { return false }
+    let phase = blinkPhase
+    let blinks = isTextMode && phase != rendered.blinkPhase
+    guard isDirty || hasUntrackedWrites || blinks || frame.pixels.isEmpty else { return false }
+    trackFramebuffer()
     isDirty = false
     rendered.blinkPhase = phase
     if display.isEnabled {
@@ -58,7 +59,7 @@ extension VGA {
   }
 
   /// The colours of 4-bit pixels: attribute palette, colour select, DAC.
-  private func palette16() -> [UInt32] {
+  func palette16() -> [UInt32] {
     (0..<16).map { index in
       var value = attribute[index & Int(attribute[0x12] & 15)]
       if attribute[0x10] & 0x80 != 0 {
@@ -75,106 +76,28 @@ extension VGA {
 
   // MARK: Addresses
 
-  private var startAddress: Int { Int(crtc[0x0C]) << 8 | Int(crtc[0x0D]) }
+  var startAddress: Int { Int(crtc[0x0C]) << 8 | Int(crtc[0x0D]) }
   /// Address counts from one row to the next.
-  private var rowOffset: Int { Int(crtc[0x13]) * 2 }
-  private var characterHeight: Int { Int(crtc[9] & 31) + 1 }
+  var rowOffset: Int { Int(crtc[0x13]) * 2 }
+  var characterHeight: Int { Int(crtc[9] & 31) + 1 }
+
+  /// The last scan line before the second part of a split screen, which starts at address 0.
+  var lineCompare: Int {
+    Int(crtc[0x18]) | Int(crtc[7] & 0x10) << 4 | Int(crtc[9] & 0x40) << 3
+  }
+  /// Whether horizontal panning ends with the first part of a split screen.
+  var splitEndsPanning: Bool { attribute[0x10] & 0x20 != 0 }
+  /// Address counts by which the first part is moved to the left, besides panning by dots.
+  var bytePanning: Int { Int(crtc[8] >> 5 & 3) }
+  /// The scan line of the first row with which the picture begins.
+  var presetRowScan: Int { Int(crtc[8] & 31) }
 
   /// The planes' address of a count of the CRTC's address counter: byte, word or doubleword mode.
-  private func planeAddress(_ count: Int) -> Int {
+  func planeAddress(_ count: Int) -> Int {
     if crtc[0x14] & 0x40 != 0 { return (count << 2 | count >> 14 & 3) & 0xFFFF }
     if crtc[0x17] & 0x40 != 0 { return count & 0xFFFF }
     let high = crtc[0x17] & 0x20 != 0 ? count >> 15 : count >> 13
     return (count << 1 | high & 1) & 0xFFFF
-  }
-
-  /// Text columns and rows.
-  var textSize: (columns: Int, rows: Int) {
-    let doubling = crtc[9] & 0x80 != 0 ? 2 : 1
-    return (Int(crtc[1]) + 1, max(visibleLines / (characterHeight * doubling), 1))
-  }
-
-  private func cell(_ column: Int, _ row: Int) -> (character: UInt8, attribute: UInt8) {
-    let base = planeAddress(startAddress + row * rowOffset + column) * 4
-    return (memory[base], memory[base + 1])
-  }
-
-  /// The text on the screen, one string per row, in Unicode; empty in graphics modes. Trailing blanks are
-  /// left out, but not those before the cursor (a prompt ends with one).
-  public var textScreen: [String] {
-    guard isTextMode else { return [] }
-    let (columns, rows) = textSize
-    let cursor = cursorCell
-    return (0..<rows).map { row in
-      let bytes = (0..<columns).map { cell($0, row).character }
-      var length = bytes.count
-      let kept = cursor?.row == row ? cursor?.column ?? 0 : 0
-      while length > kept && [0x00, 0x20, 0xFF].contains(bytes[length - 1]) { length -= 1 }
-      return String(bytes.prefix(length).map { CodePage437.character($0) })
-    }
-  }
-
-  /// The cursor's place on the text screen; nil if it is off or outside.
-  public var textCursor: (column: Int, row: Int)? {
-    isTextMode && crtc[0x0A] & 0x20 == 0 ? cursorCell : nil
-  }
-
-  private var cursorCell: (column: Int, row: Int)? {
-    guard rowOffset > 0 else { return nil }
-    let distance = (Int(crtc[0x0E]) << 8 | Int(crtc[0x0F])) - startAddress
-    let (columns, rows) = textSize
-    guard distance >= 0, distance / rowOffset < rows, distance % rowOffset < columns else {
-      return nil
-    }
-    return (distance % rowOffset, distance / rowOffset)
-  }
-
-  // MARK: Text
-
-  /// Byte offsets of the two fonts in plane 2 (sequencer register 3).
-  private var fonts: (normal: Int, alternate: Int) {
-    let select = Int(sequencer[3])
-    func offset(_ low: Int, _ high: Int) -> Int { low * 0x4000 + high * 0x2000 }
-    return (
-      offset(select & 3, select >> 4 & 1), offset(select >> 2 & 3, select >> 5 & 1)
-    )
-  }
-
-  private func renderText(_ frame: inout VideoFrame, phase: UInt64) {
-    let (columns, rows) = textSize
-    let dots = sequencer[1] & 1 != 0 ? 8 : 9
-    let height = characterHeight
-    frame.resize(columns * dots, rows * height)
-    let palette = palette16()
-    let fonts = fonts
-    let blinking = attribute[0x10] & 8 != 0
-    let hidesBlinking = phase & 2 != 0
-    let cursor = phase & 1 == 0 ? textCursor : nil
-    let cursorLines = Int(crtc[0x0A] & 31)...max(Int(crtc[0x0A] & 31), Int(crtc[0x0B] & 31))
-    let cursorIsEmpty = crtc[0x0A] & 31 > crtc[0x0B] & 31
-    let isMonochrome = attribute[0x10] & 2 != 0
-    for row in 0..<rows {
-      for column in 0..<columns {
-        let (character, attributes) = cell(column, row)
-        var foreground = palette[Int(attributes & 15)]
-        let background = palette[Int(attributes >> 4 & (blinking ? 7 : 15))]
-        if blinking && attributes & 0x80 != 0 && hidesBlinking { foreground = background }
-        let font = attributes & 8 != 0 ? fonts.alternate : fonts.normal
-        let extends = dots == 9 && attribute[0x10] & 4 != 0 && character & 0xE0 == 0xC0
-        let hasCursor = cursor.map { $0 == (column, row) } ?? false
-        for line in 0..<height {
-          var bits = Int(memory[(font + Int(character) * 32 + line) * 4 + 2]) << 1
-          if extends { bits |= bits >> 1 & 1 }
-          if isMonochrome && attributes & 7 == 1 && line == Int(crtc[0x14] & 31) { bits = 0x1FF }
-          if hasCursor && !cursorIsEmpty && cursorLines.contains(line) { bits = 0x1FF }
-          var pixel = (row * height + line) * frame.width + column * dots
-          for dot in 0..<dots {
-            frame.pixels[pixel] = bits >> (8 - dot) & 1 != 0 ? foreground : background
-            pixel += 1
-          }
-        }
-      }
-    }
   }
 
   // MARK: Graphics
@@ -187,19 +110,18 @@ extension VGA {
     // Rows that repeat are drawn once: scan doubling, and character height unless it changes the address.
     let usesRowScan = crtc[0x17] & 3 != 3
     let repeats = (crtc[9] & 0x80 != 0 ? 2 : 1) * (usesRowScan ? 1 : characterHeight)
-    let lineCompare =
-      (Int(crtc[0x18]) | Int(crtc[7] & 0x10) << 4 | Int(crtc[9] & 0x40) << 3) / repeats
+    let lineCompare = lineCompare / repeats
     frame.resize(columns * pixelsPerColumn, max(visibleLines / repeats, 1))
     let palette = is256 ? palette256() : palette16()
     var panning = Int(attribute[0x13] & 15)
     panning = is256 ? panning >> 1 & 3 : panning & 7
-    var row = 0
-    var start = startAddress
+    var row = usesRowScan ? presetRowScan % characterHeight : 0
+    var start = startAddress + bytePanning
     for y in 0..<frame.height {
       if y == lineCompare + 1 {
         start = 0
         row = 0
-        if attribute[0x10] & 0x20 != 0 { panning = 0 }
+        if splitEndsPanning { panning = 0 }
       }
       let scan = usesRowScan ? row % characterHeight : 0
       let counter = start + (usesRowScan ? row / characterHeight : row) * rowOffset
@@ -241,17 +163,29 @@ extension VGA {
     let step = display.bytesPerPixel
     for y in 0..<display.height {
       var source = display.start + y * display.pitch
-      for x in 0..<display.width {
-        guard source + step <= memory.count else { return }
-        var value: UInt32 = 0
-        for byte in 0..<step { value |= UInt32(memory[source + byte]) << UInt32(byte * 8) }
-        frame.pixels[y * frame.width + x] =
+      guard source + display.width * step <= memory.count else { return }
+      var pixel = y * frame.width
+      if display.bitsPerPixel == 32 {
+        for _ in 0..<display.width {
+          // Blue, green, red in memory.
+          frame.pixels[pixel] = memory.dword(source).byteSwapped >> 8 | 0xFF00_0000
+          pixel += 1
+          source += 4
+        }
+        continue
+      }
+      for _ in 0..<display.width {
+        var value = UInt32(memory[source])
+        if step > 1 { value |= UInt32(memory[source + 1]) << 8 }
+        if step > 2 { value |= UInt32(memory[source + 2]) << 16 }
+        frame.pixels[pixel] =
           switch display.bitsPerPixel {
-          case 8: palette[Int(value & 0xFF)]
+          case 8: palette[Int(value)]
           case 15: Self.rgb(value >> 10 & 31, value >> 5 & 31, value & 31, bits: (5, 5, 5))
           case 16: Self.rgb(value >> 11 & 31, value >> 5 & 63, value & 31, bits: (5, 6, 5))
           default: Self.rgb(value >> 16 & 255, value >> 8 & 255, value & 255, bits: (8, 8, 8))
           }
+        pixel += 1
         source += step
       }
     }

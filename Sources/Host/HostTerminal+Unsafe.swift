@@ -3,13 +3,16 @@ import Glibc
 
 /// Signals that ask the process to end.
 public enum HostSignals {
-  /// Catches SIGINT, SIGTERM, SIGHUP and SIGPIPE from now on.
+  /// Catches SIGINT, SIGTERM, SIGHUP, SIGPIPE and SIGUSR1 from now on.
   public static func catchAll() { switchback_catch_signals() }
   /// The first signal caught, or nil.
   public static var caught: Int32? {
     let number = switchback_caught_signal()
     return number == 0 ? nil : number
   }
+
+  /// The number of SIGUSR1, by which the user presses the power button, since the last call.
+  public static func takePowerButtonPresses() -> Int32 { switchback_take_power_presses() }
 }
 
 /// The terminal on standard input, in raw mode for the life of the value, so that every key reaches the guest.

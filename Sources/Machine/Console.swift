@@ -13,6 +13,7 @@ public final class Console {
   }
 
   private let serial: Sink
+  private let serial2: Sink
   private let debug: Sink
   private let firmware: Sink
   /// Whether standard input is the serial line's input.
@@ -39,27 +40,33 @@ public final class Console {
 
   /// - Throws: an error if a file cannot be created; it is before the run then.
   public init(
-    serial: Destination, debug: Destination, firmware: Destination = .none, readsInput: Bool
+    serial: Destination, serial2: Destination = .none, debug: Destination,
+    firmware: Destination = .none, readsInput: Bool
   ) throws(HostError) {
     let shared = HostOutput.standardOutput()
     self.serial = try Sink(serial, shared: shared)
+    self.serial2 = try Sink(serial2, shared: shared)
     self.debug = try Sink(debug, shared: shared)
     self.firmware = try Sink(firmware, shared: shared)
     self.readsInput = readsInput
   }
 
   func writeSerial(_ byte: UInt8) { serial.write(byte) }
+  func writeSerial2(_ byte: UInt8) { serial2.write(byte) }
   func writeDebug(_ byte: UInt8) { debug.write(byte) }
   func writeFirmware(_ byte: UInt8) { firmware.write(byte) }
 
   /// What went to a `capture` destination of the serial line.
   public var capturedSerial: [UInt8] { serial.captured ?? [] }
+  /// What went to a `capture` destination of the second serial line.
+  public var capturedSerial2: [UInt8] { serial2.captured ?? [] }
   /// What went to a `capture` destination of port E9h.
   public var capturedDebug: [UInt8] { debug.captured ?? [] }
 
   /// Hands everything to the host.
   public func flush() {
     serial.output?.flush()
+    serial2.output?.flush()
     debug.output?.flush()
     firmware.output?.flush()
   }

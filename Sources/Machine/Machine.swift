@@ -73,7 +73,10 @@ public final class Machine {
     self.script = script
     inputOpen = console.readsInput
     typesOnKeyboard = configuration.typesOnKeyboard
-    guard let memory = try? PhysicalMemory(ramSize: UInt32(configuration.memory)) else {
+    guard
+      let memory = try? PhysicalMemory(
+        ramSize: UInt32(configuration.memory), deviceMemorySize: PC.videoMemorySize)
+    else {
       throw InputError(
         .unavailable, "the host has no \(configuration.memory >> 20) MiB of address space to spare")
     }
@@ -121,6 +124,7 @@ public final class Machine {
           machine?.debugOutput?(byte)
           machine?.watch(byte)
         },
+        serial2Output: { [self] in machine?.console.writeSerial2($0) },
         firmwareOutput: { [self] in machine?.console.writeFirmware($0) },
         powerOff: { [self] in machine?.end(.powerOff) },
         reset: { [self] in machine?.requestReset() },
@@ -288,6 +292,7 @@ public final class Machine {
   /// - Returns: whether it has ended.
   func mustEnd() -> Bool {
     if let signal = HostSignals.caught { end(.signal(signal)) }
+    for _ in 0..<HostSignals.takePowerButtonPresses() { pressPowerButton() }
     if let limit = configuration.timeLimit,
       Double(HostClock.nanoseconds &- start) >= limit * 1e9
     {
@@ -377,6 +382,9 @@ extension Machine {
 }
 
 extension Machine {
+  /// The user presses the power button: a guest with ACPI shuts itself down, another one loses its power.
+  public func pressPowerButton() { pc.pressPowerButton() }
+
   /// Sends the trace to a file instead of standard error.
   public func traceTo(path: String) throws(HostError) { tracer.output = try HostOutput(path: path) }
 

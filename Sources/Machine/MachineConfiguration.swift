@@ -34,6 +34,10 @@ public struct MachineConfiguration: Sendable, Equatable {
 
   /// RAM in bytes: `smallestMemory`...`largestMemory`, a multiple of 1 MiB.
   public var memory: UInt64 = 256 << 20
+  /// Whether the board has power management with ACPI tables, the two APICs, the event timer.
+  public var hasACPI = true
+  public var hasAPIC = true
+  public var hasHPET = true
   /// What a firmware tries to boot from, in this order.
   public var bootOrder: [BootDevice] = [.disk, .opticalDisc, .floppy]
   public var clock = Clock.cycles
@@ -63,7 +67,7 @@ public struct MachineConfiguration: Sendable, Equatable {
   /// The size of the code cache, and what is not lowered.
   public var translator = TranslatorOptions()
 
-  public static let smallestMemory: UInt64 = 64 << 20
+  public static let smallestMemory: UInt64 = 16 << 20
   public static let largestMemory: UInt64 = 3 << 30
   public static let defaultMHz: UInt64 = 200
   /// 2026-01-01 00:00 UTC: where the real-time clock starts when runs must be equal.

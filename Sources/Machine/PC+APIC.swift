@@ -7,10 +7,22 @@ extension PC {
   /// Where the I/O APIC is; the local APIC's place is up to IA32_APIC_BASE.
   private static let ioAPICBase: UInt32 = 0xFEC0_0000
 
+  /// Both APICs of the board.
+  struct APICs {
+    var local: LocalAPIC
+    var io: IOAPIC
+  }
+
+  /// Without APICs the 8259s drive the processor.
+  static func attachLegacyController(processor: Processor, pic: PICPair) {
+    pic.interruptRequestChanged = { [unowned processor] in processor.setInterruptLine($0) }
+    processor.interruptController = pic
+  }
+
   /// Wires the local APIC between the 8259s and the processor, and the I/O APIC to it.
   static func attachAPICs(
     processor: Processor, memory: PhysicalMemory, queue: EventQueue, pic: PICPair
-  ) throws -> (local: LocalAPIC, io: IOAPIC) {
+  ) throws -> APICs {
     let local = LocalAPIC(queue: queue, external: pic)
     local.requestChanged = { [unowned processor] in processor.setInterruptLine($0) }
     local.nonMaskableRequested = { [unowned processor] in processor.requestNMI() }
@@ -31,6 +43,6 @@ extension PC {
     }
     let io = IOAPIC(processor: local)
     try memory.attach(io, range: ioAPICBase...ioAPICBase + 0xFFF, name: "ioapic")
-    return (local, io)
+    return APICs(local: local, io: io)
   }
 }

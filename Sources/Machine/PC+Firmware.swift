@@ -6,8 +6,8 @@ import Memory
 extension PC {
   /// Wires the firmware configuration device and the firmware's log port.
   static func attachFirmwarePorts(
-    _ ports: PortBus, memory: PhysicalMemory, bootOrder: [UInt8],
-    log: @escaping (UInt8) -> Void
+    _ ports: PortBus, memory: PhysicalMemory, configuration: MachineConfiguration,
+    bootOrder: [UInt8], optionROMs: [[UInt8]], log: @escaping (UInt8) -> Void
   ) throws -> FirmwareConfiguration {
     let device = FirmwareConfiguration()
     device.readMemory = { [unowned memory] address, count in
@@ -17,9 +17,13 @@ extension PC {
     device.writeMemory = { [unowned memory] address, bytes in
       if let start = UInt32(exactly: address) { memory.writeBytes(bytes, at: start) }
     }
-    var files = ACPITableLoader(acpiConfiguration).files
+    var files: [FirmwareConfiguration.File] = []
+    if configuration.hasACPI { files += ACPITableLoader(acpiConfiguration(configuration)).files }
     if !bootOrder.isEmpty { files.append(.init(name: "bootorder", contents: bootOrder)) }
-    device.configure(memory: UInt64(memory.ramSize), showsBootMenu: false, files: files)
+    for (number, rom) in optionROMs.enumerated() {
+      files.append(.init(name: "genroms/\(number).bin", contents: rom))
+    }
+    device.configure(memory: configuration.memory, showsBootMenu: false, files: files)
     try ports.attach(device, ports: 0x510...0x51B, name: "fw_cfg")
     let logPort = DebugConsole()
     logPort.output = log

@@ -9,6 +9,7 @@ final class PC {
   struct Signals {
     var serialOutput: (UInt8) -> Void = { _ in }
     var debugOutput: (UInt8) -> Void = { _ in }
+    var serial2Output: (UInt8) -> Void = { _ in }
     var firmwareOutput: (UInt8) -> Void = { _ in }
     var powerOff: () -> Void = {}
     var reset: () -> Void = {}
@@ -20,8 +21,10 @@ final class PC {
   private enum IRQ {
     static let timer = 0
     static let keyboard = 1
+    static let serial2 = 3
     static let serial1 = 4
     static let floppy = 6
+    static let parallel: UInt8 = 7
     static let clock = 8
     static let systemControl: UInt8 = 9
     static let mouse = 12
@@ -30,7 +33,8 @@ final class PC {
 
     /// Whose interrupts the report counts under which name.
     static let names = [
-      timer: "pit", keyboard: "keyboard", serial1: "serial", clock: "rtc",
+      timer: "pit", keyboard: "keyboard", serial2: "serial2", serial1: "serial",
+      clock: "rtc",
       Int(systemControl): "acpi", mouse: "keyboard",
       coprocessor: "coprocessor", floppy: "floppy", disks[0]: "ide", disks[1]: "ide",
       Int(pci[0]): "pci", Int(pci[2]): "pci",
@@ -43,29 +47,44 @@ final class PC {
 
   /// The first of the 64 ACPI ports, where SeaBIOS puts them too.
   private static let powerManagementBase: UInt16 = 0x600
+  private static let serial1Base: UInt16 = 0x3F8
+  private static let serial2Base: UInt16 = 0x2F8
+  private static let parallelBase: UInt16 = 0x378
+  /// Bytes of video memory.
+  static let videoMemorySize = 16 << 20
+  private static let eventTimerBase: UInt32 = 0xFED0_0000
 
   /// What the ACPI tables tell about the machine.
-  static var acpiConfiguration: ACPITables.Configuration {
+  static func acpiConfiguration(_ machine: MachineConfiguration) -> ACPITables.Configuration {
     var configuration = ACPITables.Configuration()
     configuration.powerManagementBase = powerManagementBase
     configuration.sciInterrupt = IRQ.systemControl
     configuration.pirqInterrupts = IRQ.pci
+    configuration.serialPorts = [
+      (serial1Base, UInt8(IRQ.serial1)), (serial2Base, UInt8(IRQ.serial2)),
+    ]
+    configuration.parallelPort = parallelBase
+    configuration.parallelInterrupt = IRQ.parallel
+    configuration.hasAPIC = machine.hasAPIC
+    configuration.eventTimer = machine.hasHPET ? eventTimerBase : nil
     return configuration
   }
 
   let interruptControllers: PICPair
-  private let localAPIC: LocalAPIC
-  private let ioAPIC: IOAPIC
+  private let apics: APICs?
   let serial1: UART16550A
+  let serial2: UART16550A
   let keyboard: KeyboardController8042
   let typer: KeyTyper
   let vga: VGA
   private let pciHost: PCIHostBridge
   private let pciBridge: PIIX3ISABridge
-  private let powerFunction: PIIX4PowerManagementFunction
   private let dma: DMA8237
   private let ide: PIIX3IDE
   private let virtioDisks: [VirtioBlock]
+  private let powerFunction: PIIX4PowerManagementFunction?
+  private let powerManagement: ACPIPowerManagement?
+  private let powerOff: () -> Void
   private let hasFirmware: Bool
   private let showsLowROM: Bool
   private var resettables: [any Resettable] = []
@@ -88,21 +107,38 @@ final class PC {
 
     // Interrupts.
     let pic = PICPair()
-    let apics = try Self.attachAPICs(processor: processor, memory: memory, queue: events, pic: pic)
-    let wires = InterruptWires(legacy: pic, apic: apics.io)
+    let wires: any InterruptSink
+    if configuration.hasAPIC {
+      let apics = try Self.attachAPICs(
+        processor: processor, memory: memory, queue: events, pic: pic)
+      wires = InterruptWires(legacy: pic, apic: apics.io)
+      self.apics = apics
+    } else {
+      Self.attachLegacyController(processor: processor, pic: pic)
+      wires = pic
+      apics = nil
+    }
     func line(_ number: Int) -> InterruptLine { InterruptLine(wires, line: number) }
     try attach(pic.primary, 0x20...0x21, "pic")
     try attach(pic.secondary, 0xA0...0xA1, "pic")
     try attach(pic.edgeLevelControl, 0x4D0...0x4D1, "pic")
     interruptControllers = pic
-    localAPIC = apics.local
-    ioAPIC = apics.io
 
     // Time.
-    let timer = IntervalTimer8254(queue: events, interrupt: line(IRQ.timer))
+    var eventTimer: HPET?
+    var timeWires = wires
+    if configuration.hasHPET {
+      let device = HPET(queue: events, wires: wires)
+      timeWires = device.legacyInput
+      let last = Self.eventTimerBase + 0xFFF
+      try memory.attach(device, range: Self.eventTimerBase...last, name: "hpet")
+      eventTimer = device
+    }
+    let timer = IntervalTimer8254(
+      queue: events, interrupt: InterruptLine(timeWires, line: IRQ.timer))
     let controlB = SystemControlPortB(timer: timer)
     let clock = RealTimeClock146818(
-      queue: events, interrupt: line(IRQ.clock), startEpoch: startTime)
+      queue: events, interrupt: InterruptLine(timeWires, line: IRQ.clock), startEpoch: startTime)
     clock.configure(memory: UInt64(memory.ramSize))
     clock.configure(bootOrder: configuration.bootOrder.map(\.code))
     try attach(timer, 0x40...0x43, "pit")
@@ -124,7 +160,7 @@ final class PC {
     self.keyboard = keyboard
     typer = KeyTyper(queue: events, controller: keyboard)
 
-    // Serial line and debug ports.
+    // Serial lines, parallel port and debug ports.
     let serial1 = UART16550A(queue: events, interrupt: line(IRQ.serial1))
     serial1.output = signals.serialOutput
     serial1.holdsInputUntilWanted = true
@@ -133,7 +169,13 @@ final class PC {
     let debugConsole = DebugConsole()
     debugConsole.output = signals.debugOutput
     let post = POSTCode()
-    try attach(serial1, 0x3F8...0x3FF, "serial")
+    let serial2 = UART16550A(queue: events, interrupt: line(IRQ.serial2))
+    serial2.output = signals.serial2Output
+    serial2.transmitsInstantly = true
+    let parallel = ParallelPort()
+    try attach(serial1, Self.serial1Base...Self.serial1Base + 7, "serial")
+    try attach(serial2, Self.serial2Base...Self.serial2Base + 7, "serial2")
+    try attach(parallel, Self.parallelBase...Self.parallelBase + 2, "parallel")
     try attach(debugConsole, 0xE9...0xE9, "debug")
     try attach(post, 0x80...0x80, "debug")
     try attach(PortWindow(post, base: 0), 0xED...0xED, "debug")
@@ -143,6 +185,7 @@ final class PC {
       try attach(debugExit, 0xF4...0xF7, "debug")
     }
     self.serial1 = serial1
+    self.serial2 = serial2
 
     // x87 errors of guests that want an interrupt for them.
     let coprocessor = CoprocessorError(interrupt: line(IRQ.coprocessor))
@@ -170,29 +213,25 @@ final class PC {
     try attach(host, 0xCF8...0xCFF, "pci")
     let bridge = PIIX3ISABridge(controller: wires)
     host.attach(bridge.function, device: 1, function: 0)
-    let power = PIIX4PowerManagementFunction()
-    host.attach(power.function, device: 1, function: 3)
-    let acpi = ACPIPowerManagement(queue: events, interrupt: line(Int(IRQ.systemControl)))
-    acpi.powerOffRequested = signals.powerOff
-    try attach(acpi.commandPort, 0xB2...0xB3, "acpi")
-    var current: UInt16?
-    power.baseChanged = { [unowned ports] base in
-      if let current { ports.detach(first: current) }
-      // A base on top of other ports is the guest's mistake; the registers are out of reach then.
-      current = base.flatMap { base in
-        let last = base.addingReportingOverflow(0x3F)
-        let isFree =
-          !last.overflow
-          && (try? ports.attach(acpi, ports: base...last.partialValue, name: "acpi")) != nil
-        return isFree ? base : nil
-      }
-    }
     pciHost = host
     pciBridge = bridge
-    powerFunction = power
+    powerOff = signals.powerOff
+    if configuration.hasACPI {
+      let power = PIIX4PowerManagementFunction()
+      host.attach(power.function, device: 1, function: 3)
+      let acpi = ACPIPowerManagement(queue: events, interrupt: line(Int(IRQ.systemControl)))
+      acpi.powerOffRequested = signals.powerOff
+      try Self.attach(acpi, at: power, ports: ports)
+      powerFunction = power
+      powerManagement = acpi
+    } else {
+      powerFunction = nil
+      powerManagement = nil
+    }
     let firmware = try Self.attachFirmwarePorts(
-      ports, memory: memory,
-      bootOrder: Self.bootOrder(drives, configuration.bootOrder), log: signals.firmwareOutput)
+      ports, memory: memory, configuration: configuration,
+      bootOrder: Self.bootOrder(drives, configuration.bootOrder),
+      optionROMs: image.firmware?.optionROMs ?? [], log: signals.firmwareOutput)
 
     // Drives.
     let scheduler = BlockScheduler(queue: events, waitsForHost: configuration.clock == .cycles)
@@ -204,38 +243,31 @@ final class PC {
     virtioDisks = Self.attachVirtioDisks(drives, wiring)
 
     // Video: the VGA's ports and window, the Bochs display interface, the framebuffer where the guest maps it.
-    let vga = VGA(queue: events)
+    let vga = VGA(
+      queue: events,
+      memory: VideoMemory(shared: memory.deviceMemory, count: memory.deviceMemorySize))
     try attach(vga, 0x3B0...0x3DF, "vga")
     try attach(vga.displayInterface, 0x1CE...0x1D0, "vga")
     try memory.attach(vga, range: 0xA0000...0xBFFFF, name: "vga")
     let video = PCIFunction(vendor: 0x1234, device: 0x1111, classCode: 0x030000, revision: 2)
     video.define(0x04, word: 0x0001, writable: 0x0003)
-    let framebuffer = vga.linearFramebuffer
-    let framebufferSize = UInt32(vga.memorySize)
-    var framebufferBase: UInt32?
-    video.addBaseAddress(0, .memory(size: framebufferSize)) { [unowned memory] base in
-      if let old = framebufferBase { memory.detach(at: old) }
-      // On top of another device it is out of reach.
-      framebufferBase = base.flatMap { base in
-        let range = base...base + (framebufferSize - 1)
-        let isFree = (try? memory.attach(framebuffer, range: range, name: "framebuffer")) != nil
-        return isFree ? base : nil
-      }
-    }
+    Self.attachFramebuffer(of: vga, to: video, processor: processor, memory: memory)
     if let rom = image.firmware?.videoROM {
       Self.attachVideoROM(rom, to: video, memory: memory)
     }
     host.attach(video, device: 2, function: 0)
     self.vga = vga
 
-    resettables =
-      [
-        pic, apics.local, apics.io, timer, controlB, clock, gate, keyboard, controlA, typer,
-        serial1,
-        post, coprocessor,
-        dma, host,
-        bridge, power, acpi, vga, firmware, ide, floppy,
-      ] + virtioDisks
+    resettables = [
+      pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, serial2, parallel,
+      post, coprocessor, dma, host, bridge, vga, firmware, ide, floppy,
+    ]
+    resettables += virtioDisks as [any Resettable]
+    if let apics { resettables += [apics.local, apics.io] as [any Resettable] }
+    // After the devices whose lines it passes on.
+    if let eventTimer { resettables.append(eventTimer) }
+    if let powerFunction { resettables.append(powerFunction) }
+    if let powerManagement { resettables.append(powerManagement) }
   }
 
   /// The power-on state of every device.
@@ -245,7 +277,7 @@ final class PC {
     // What a firmware would set up, for guests that start without one.
     pciBridge.route(IRQ.pci)
     interruptControllers.setLevelTriggered(IRQ.levelTriggered)
-    powerFunction.enable(base: Self.powerManagementBase)
+    powerFunction?.enable(base: Self.powerManagementBase)
     ide.enable()
     for (index, disk) in virtioDisks.enumerated() {
       let pirq = PIIX3ISABridge.pirq(device: Self.firstVirtioDevice + index, pin: 0)
@@ -260,8 +292,14 @@ final class PC {
     }
   }
 
+  /// The user presses the power button: a guest with ACPI shuts itself down, another one loses its power.
+  func pressPowerButton() {
+    if let powerManagement { powerManagement.pressPowerButton() } else { powerOff() }
+  }
+
   /// The text on the screen, line by line, without attributes.
   var screenText: [UInt8] {
+    vga.noteUntrackedText()
     if screenCache?.generation != vga.generation {
       screenCache = (vga.generation, Array(vga.textScreen.joined(separator: "\n").utf8))
     }
@@ -281,8 +319,9 @@ final class PC {
     for (line, count) in interruptControllers.acknowledged.enumerated() where count > 0 {
       result[IRQ.names[line] ?? "irq\(line)", default: 0] += count
     }
-    if localAPIC.timerInterrupts > 0 { result["apic"] = localAPIC.timerInterrupts }
-    for (input, count) in ioAPIC.sent.enumerated() where count > 0 {
+    guard let apics else { return result }
+    if apics.local.timerInterrupts > 0 { result["apic"] = apics.local.timerInterrupts }
+    for (input, count) in apics.io.sent.enumerated() where count > 0 {
       let line = input == 2 ? IRQ.timer : input
       result[IRQ.names[line] ?? "irq\(line)", default: 0] += count
     }

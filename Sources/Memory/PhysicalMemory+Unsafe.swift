@@ -34,15 +34,22 @@ public final class PhysicalMemory {
 
   private struct DeviceRange {
     var range: ClosedRange<UInt32>
-    var device: any MemoryMappedDevice
+    /// Nil where the processor reaches the device's memory directly.
+    var device: (any MemoryMappedDevice)?
+    /// Told of the first write to a part of directly reached memory: offsets from the range's start.
+    var firstWrite: ((Range<Int>) -> Void)?
     var name: String
     var counts = AccessCounts()
   }
   private var devices: [DeviceRange] = []
+  private var lastDevice = 0
   private var observers: [any CodeObserver] = []
 
   /// Keeps copies of translations, if anyone does.
   public weak var translationObserver: (any TranslationObserver)?
+
+  /// Bytes in the memory file after RAM, for devices whose memory the processor reaches directly.
+  public let deviceMemorySize: Int
 
   /// Called after the kind of pages has changed, so that cached translations can be dropped.
   public var mapChanged: () -> Void = {}
@@ -51,11 +58,14 @@ public final class PhysicalMemory {
   public var trace: ((Bool, UInt32, AccessWidth, UInt32, String) -> Void)?
 
   /// Allocates zeroed RAM.
-  /// - Parameter ramSize: bytes, a multiple of 4096, at most 3.5 GiB.
+  /// - Parameters:
+  ///   - ramSize: bytes, a multiple of 4096, at most 3.5 GiB.
+  ///   - deviceMemorySize: bytes of memory for devices, a multiple of 64 KiB.
   /// - Throws: when the host has no address space or memory file for it.
-  public init(ramSize: UInt32) throws(HostError) {
+  public init(ramSize: UInt32, deviceMemorySize: Int = 0) throws(HostError) {
     self.ramSize = ramSize
-    ramMemory = try HostMemory(size: Int(ramSize), name: "guest-ram")
+    self.deviceMemorySize = deviceMemorySize
+    ramMemory = try HostMemory(size: Int(ramSize) + deviceMemorySize, name: "guest-ram")
     // Untouched entries cost nothing: `calloc` hands out the host's zero pages.
     guard let table = calloc(Self.pageCount, MemoryLayout<PhysicalPage>.stride) else {
       throw HostError("allocate the physical page table")
@@ -71,7 +81,9 @@ public final class PhysicalMemory {
 
   /// Host address of guest RAM.
   public var ram: UnsafeMutableRawPointer { ramMemory.baseAddress }
-  /// The memory file behind guest RAM; offsets in it are physical addresses.
+  /// Host address of the devices' memory.
+  public var deviceMemory: UnsafeMutableRawPointer { ram + Int(ramSize) }
+  /// The memory file behind guest RAM; offsets in it are physical addresses, then comes the devices' memory.
   public var ramDescriptor: Int32 { ramMemory.descriptor }
 
   // MARK: The map
@@ -134,28 +146,98 @@ public final class PhysicalMemory {
     ram.storeBytes(of: value, toByteOffset: Int(physical), as: UInt8.self)
   }
 
+  /// The place in the memory file of a page that can be written there without anybody's help; nil if it
+  /// is none.
+  public func fileOffset(ofPage physical: UInt32) -> Int? {
+    let page = page(physical)
+    guard page.flags & UInt32(PAGE_WRITABLE.rawValue) != 0, let host = page.host else { return nil }
+    let offset = UnsafeMutableRawPointer(host) - ram
+    return (0..<Int(ramSize) + deviceMemorySize).contains(offset) ? offset : nil
+  }
+
+  /// Pages whose first write is reported together.
+  private static let trackedBytes: UInt32 = 64 << 10
+
+  /// Shows the devices' memory at a range aligned to 64 KiB; `firstWrite` is told of the first write to each
+  /// 64 KiB after this or `trackWrites`.
+  /// - Throws: `BusError.overlap` if a device has part of it.
+  public func attachDeviceMemory(
+    range: ClosedRange<UInt32>, name: String, firstWrite: @escaping (Range<Int>) -> Void
+  ) throws {
+    try add(DeviceRange(range: range, device: nil, firstWrite: firstWrite, name: name))
+    for number in (range.lowerBound >> 12)...(range.upperBound >> 12) {
+      let offset = Int(number << 12 - range.lowerBound)
+      guard offset + 4096 <= deviceMemorySize else { break }
+      setPage(
+        number << 12,
+        PhysicalPage(
+          host: (deviceMemory + offset).assumingMemoryBound(to: UInt8.self),
+          flags: UInt32(PAGE_READABLE.rawValue | PAGE_WRITABLE.rawValue | PAGE_TRACKED.rawValue)))
+    }
+    mapChanged()
+  }
+
+  /// Reports the next write to each part of directly reached memory again.
+  /// - Returns: the pages whose cached write translations the caller must revoke.
+  public func trackWrites(at address: UInt32) -> [UInt32] {
+    guard let entry = devices.first(where: { $0.range.lowerBound == address }) else { return [] }
+    let tracked = UInt32(PAGE_TRACKED.rawValue)
+    var result: [UInt32] = []
+    for number in (address >> 12)...(entry.range.upperBound >> 12)
+    where pageEntry(number << 12).pointee.flags & tracked == 0 {
+      pageEntry(number << 12).pointee.flags |= tracked
+      result.append(number << 12)
+    }
+    return result
+  }
+
+  /// A write to a tracked page is coming: reports it and lets the others near it pass.
+  public func noteFirstWrite(_ physical: UInt32) {
+    guard page(physical).flags & UInt32(PAGE_TRACKED.rawValue) != 0,
+      let entry = devices.first(where: { $0.range.contains(physical) })
+    else { return }
+    let start = entry.range.lowerBound
+    let offset = (physical - start) & ~(Self.trackedBytes - 1)
+    let last = min(offset + (Self.trackedBytes - 1), entry.range.upperBound - start)
+    for number in ((start + offset) >> 12)...((start + last) >> 12) {
+      pageEntry(number << 12).pointee.flags &= ~UInt32(PAGE_TRACKED.rawValue)
+    }
+    entry.firstWrite?(Int(offset)..<Int(last) + 1)
+  }
+
   /// Gives a page-aligned range to a device; RAM below it is hidden.
   /// - Throws: `BusError.overlap` if another device has part of it.
   public func attach(
     _ device: any MemoryMappedDevice, range: ClosedRange<UInt32>, name: String
   ) throws {
-    if let other = devices.first(where: { $0.range.overlaps(range) }) {
-      throw BusError.overlap(
-        name: name, other: other.name, first: max(other.range.lowerBound, range.lowerBound))
-    }
-    devices.append(DeviceRange(range: range, device: device, name: name))
+    try add(DeviceRange(range: range, device: device, name: name))
     for page in (range.lowerBound >> 12)...(range.upperBound >> 12) {
       setPage(page << 12, PhysicalPage(host: nil, flags: UInt32(PAGE_DEVICE.rawValue)))
     }
     mapChanged()
   }
 
-  /// Takes away the device range that starts at `address`; RAM below it shows again.
+  private func add(_ entry: DeviceRange) throws {
+    if let other = devices.first(where: { $0.range.overlaps(entry.range) }) {
+      throw BusError.overlap(
+        name: entry.name, other: other.name,
+        first: max(other.range.lowerBound, entry.range.lowerBound))
+    }
+    devices.append(entry)
+  }
+
+  /// Takes away the device range that starts at `address`; RAM or ROM below it shows again.
   public func detach(at address: UInt32) {
     guard let index = devices.firstIndex(where: { $0.range.lowerBound == address }) else { return }
     let range = devices.remove(at: index).range
-    for page in (range.lowerBound >> 12)...(range.upperBound >> 12) { mapRAM(page: page << 12) }
+    for page in (range.lowerBound >> 12)...(range.upperBound >> 12) { restore(page: page << 12) }
     mapChanged()
+  }
+
+  /// Shows what a device hid: RAM, or the ROM above it.
+  private func restore(page physical: UInt32) {
+    guard physical >= ramSize, let rom = romPages[physical] else { return mapRAM(page: physical) }
+    setPage(physical, PhysicalPage(host: rom, flags: UInt32(PAGE_READABLE.rawValue)))
   }
 
   /// Makes the page show RAM (or nothing, above its end) again.
@@ -199,8 +281,13 @@ public final class PhysicalMemory {
     pageEntry(physical).pointee.flags &= ~UInt32(PAGE_CODE.rawValue)
   }
 
+  /// Flags of pages whose writes somebody wants to know of.
+  private static let reported = UInt32(PAGE_CODE.rawValue | PAGE_TRACKED.rawValue)
+
   @inline(never)
-  private func reportCodeWrite(_ physical: UInt32, _ length: UInt32) {
+  private func reportWrite(_ physical: UInt32, _ length: UInt32) {
+    noteFirstWrite(physical)
+    guard page(physical).flags & UInt32(PAGE_CODE.rawValue) != 0 else { return }
     for observer in observers { observer.codeWritten(physical: physical, length: length) }
   }
 
@@ -234,8 +321,8 @@ public final class PhysicalMemory {
     let address = UInt32(truncatingIfNeeded: physical)
     let page = page(address)
     if page.flags & UInt32(PAGE_WRITABLE.rawValue) != 0, let host = page.host {
-      if page.flags & UInt32(PAGE_CODE.rawValue) != 0 {
-        reportCodeWrite(address, UInt32(truncatingIfNeeded: size))
+      if page.flags & Self.reported != 0 {
+        reportWrite(address, UInt32(truncatingIfNeeded: size))
       }
       let p = UnsafeMutableRawPointer(host + Int(address & 0xFFF))
       switch size {
@@ -247,8 +334,8 @@ public final class PhysicalMemory {
       return
     }
     guard page.flags & UInt32(PAGE_DEVICE.rawValue) != 0 else { return }
-    if page.flags & UInt32(PAGE_CODE.rawValue) != 0 {
-      reportCodeWrite(address, UInt32(truncatingIfNeeded: size))
+    if page.flags & Self.reported != 0 {
+      reportWrite(address, UInt32(truncatingIfNeeded: size))
     }
     if size == 8 {
       write(physical: physical, size: 4, value & 0xFFFF_FFFF)
@@ -259,25 +346,33 @@ public final class PhysicalMemory {
       address, AccessWidth(rawValue: size) ?? .byte, UInt32(truncatingIfNeeded: value))
   }
 
+  /// The device at an address, most often the one that was accessed last.
+  private func deviceIndex(_ address: UInt32) -> Int? {
+    if lastDevice < devices.count, devices[lastDevice].range.contains(address) { return lastDevice }
+    guard let index = devices.firstIndex(where: { $0.range.contains(address) }) else { return nil }
+    lastDevice = index
+    return index
+  }
+
   private func deviceRead(_ address: UInt32, _ width: AccessWidth) -> UInt32 {
-    guard let index = devices.firstIndex(where: { $0.range.contains(address) }) else {
-      return width.mask
-    }
-    devices[index].counts.reads += 1
-    let entry = devices[index]
-    let offset = address - entry.range.lowerBound
-    let value = entry.device.readMemory(offset: offset, width: width) & width.mask
-    trace?(false, address, width, value, entry.name)
+    guard let index = deviceIndex(address) else { return width.mask }
+    devices[index].counts.reads &+= 1
+    let offset = address - devices[index].range.lowerBound
+    guard let device = devices[index].device else { return width.mask }
+    let name = trace == nil ? "" : devices[index].name
+    let value = device.readMemory(offset: offset, width: width) & width.mask
+    trace?(false, address, width, value, name)
     return value
   }
 
   private func deviceWrite(_ address: UInt32, _ width: AccessWidth, _ value: UInt32) {
-    guard let index = devices.firstIndex(where: { $0.range.contains(address) }) else { return }
-    devices[index].counts.writes += 1
-    let entry = devices[index]
-    trace?(true, address, width, value & width.mask, entry.name)
-    entry.device.writeMemory(
-      offset: address - entry.range.lowerBound, width: width, value: value & width.mask)
+    guard let index = deviceIndex(address) else { return }
+    devices[index].counts.writes &+= 1
+    let offset = address - devices[index].range.lowerBound
+    trace?(true, address, width, value & width.mask, devices[index].name)
+    // The device may move devices, so nothing of the table is held during the call.
+    let device = devices[index].device
+    device?.writeMemory(offset: offset, width: width, value: value & width.mask)
   }
 
   /// Whether the page is a device's, so that accesses have side effects and need the exact time.
@@ -342,8 +437,8 @@ public final class PhysicalMemory {
         let n = min(source.count - done, 4096 - Int(address & 0xFFF))
         let page = page(UInt32(address))
         if page.flags & UInt32(PAGE_WRITABLE.rawValue) != 0, let host = page.host {
-          if page.flags & UInt32(PAGE_CODE.rawValue) != 0 {
-            reportCodeWrite(UInt32(address), UInt32(n))
+          if page.flags & Self.reported != 0 {
+            reportWrite(UInt32(address), UInt32(n))
           }
           UnsafeMutableRawPointer(host + Int(address & 0xFFF))
             .copyMemory(from: source.baseAddress! + done, byteCount: n)

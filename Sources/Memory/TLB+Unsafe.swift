@@ -106,6 +106,18 @@ extension CPU {
     memory.translationObserver?.writesRevoked(physicalPage: physical)
   }
 
+  /// Makes every write to some physical pages, in ascending order, take the slow path from now on.
+  public func revokeWrites(toPhysicalPages pages: [UInt32]) {
+    guard let first = pages.first, let last = pages.last else { return }
+    forEachTable { tlb in
+      for i in 0..<UInt32(TLB_ENTRIES)
+      where (first...last).contains(tlb.physicalPage(i << 12).pointee & ~1) {
+        tlb.entry(i << 12).pointee.writeTag = 1
+      }
+    }
+    for page in pages { memory.translationObserver?.writesRevoked(physicalPage: page) }
+  }
+
   /// Records a translation that the page walk has just allowed.
   func fillTLB(_ linear: UInt32, _ t: Translation, _ access: AccessKind) {
     guard t.physical < 1 << 32 else { return }
@@ -126,7 +138,8 @@ extension CPU {
     entry.pointee.addend = UInt64(UInt(bitPattern: host)) &- UInt64(linearPage)
     entry.pointee.readTag = linearPage
     let fast = UInt32(PAGE_WRITABLE.rawValue)
-    if t.writable, t.dirty, page.flags & (fast | UInt32(PAGE_CODE.rawValue)) == fast {
+    let slow = UInt32(PAGE_CODE.rawValue | PAGE_TRACKED.rawValue)
+    if t.writable, t.dirty, page.flags & (fast | slow) == fast {
       entry.pointee.writeTag = linearPage
     }
   }

@@ -39,12 +39,13 @@ struct Window: ~Copyable {
     UnsafeMutableRawPointer(bitPattern: UInt(base) + UInt(linear)).unsafelyUnwrapped
   }
 
-  /// Maps `count` pages from `linear` on, contiguous in guest RAM.
-  mutating func map(_ linear: UInt32, _ mapping: PageMapping, count: UInt32) -> Bool {
+  /// Maps `count` pages from `linear` on, contiguous in physical memory and in the memory file.
+  mutating func map(_ linear: UInt32, _ mapping: PageMapping, at offset: Int, count: UInt32) -> Bool
+  {
     let protection = mapping.writable ? PROT_READ | PROT_WRITE : PROT_READ
     let result = mmap(
       host(linear), Int(count) << 12, protection, MAP_SHARED | MAP_FIXED, descriptor,
-      off_t(mapping.physicalPage))
+      off_t(offset))
     guard result != MAP_FAILED else { return false }
     for i in 0..<count {
       var page = mapping
@@ -171,20 +172,22 @@ final class Windows {
   func resolve(_ linear: UInt32, write: Bool) -> Bool {
     guard let space = current() else { return false }
     let page = linear & 0xFFFF_F000
-    guard var mapping = cpu.peekMapping(page, user: space.user), isPlain(mapping.physicalPage)
+    guard var mapping = cpu.peekMapping(page, user: space.user),
+      let offset = memory.fileOffset(ofPage: mapping.physicalPage)
     else { return false }
-    if isCode(mapping.physicalPage) { mapping.writable = false }
+    if write && mapping.writable { memory.noteFirstWrite(mapping.physicalPage) }
+    if isWatched(mapping.physicalPage) { mapping.writable = false }
     if write && !mapping.writable { return false }
     if total > Self.maximumPages { unmapAll() }
     var count: UInt32 = 1
     if mapping.global || cpu.pointee.cr0 & 0x8000_0000 == 0 {
       // Fault-around: neighbours that continue the run with the same rights.
-      while count < 16, let next = extend(space, page, mapping, by: count) {
+      while count < 16, let next = extend(space, page, mapping, at: offset, by: count) {
         _ = next
         count += 1
       }
     }
-    guard space.window.map(page, mapping, count: count) else {
+    guard space.window.map(page, mapping, at: offset, count: count) else {
       unmapAll()
       return false
     }
@@ -209,14 +212,15 @@ final class Windows {
     }
   }
 
-  private func extend(_ space: Space, _ page: UInt32, _ mapping: PageMapping, by count: UInt32)
-    -> PageMapping?
-  {
+  private func extend(
+    _ space: Space, _ page: UInt32, _ mapping: PageMapping, at offset: Int, by count: UInt32
+  ) -> PageMapping? {
     let linear = page &+ count << 12
-    guard linear > page, space.window.pages[linear] == nil,
-      var next = cpu.peekMapping(linear, user: space.user), isPlain(next.physicalPage)
+    guard linear > page, space.window.pages[linear]?.writable != true,
+      var next = cpu.peekMapping(linear, user: space.user),
+      memory.fileOffset(ofPage: next.physicalPage) == offset + Int(count) << 12
     else { return nil }
-    if isCode(next.physicalPage) { next.writable = false }
+    if isWatched(next.physicalPage) { next.writable = false }
     guard next.physicalPage == mapping.physicalPage &+ count << 12,
       next.writable == mapping.writable, next.global == mapping.global
     else { return nil }
@@ -225,14 +229,9 @@ final class Windows {
 
   private var total: Int { list.reduce(kernel.window.pages.count) { $0 + $1.window.pages.count } }
 
-  /// RAM at its own address, so that it can be mapped from the memory file.
-  private func isPlain(_ physical: UInt32) -> Bool {
-    let flags = memory.page(physical).flags
-    return flags & UInt32(PAGE_WRITABLE.rawValue) != 0 && physical < memory.ramSize
-  }
-
-  private func isCode(_ physical: UInt32) -> Bool {
-    memory.page(physical).flags & UInt32(PAGE_CODE.rawValue) != 0
+  /// Whether writes must be seen.
+  private func isWatched(_ physical: UInt32) -> Bool {
+    memory.page(physical).flags & UInt32(PAGE_CODE.rawValue | PAGE_TRACKED.rawValue) != 0
   }
 
   // MARK: Invalidation

@@ -31,7 +31,7 @@ enum Arguments {
     let bytes = try size(text)
     guard bytes >= MachineConfiguration.smallestMemory,
       bytes <= MachineConfiguration.largestMemory
-    else { throw ValidationError("memory must be between 64M and 3G") }
+    else { throw ValidationError("memory must be between 16M and 3G") }
     guard bytes % (1 << 20) == 0 else {
       throw ValidationError("memory must be a whole number of MiB")
     }

@@ -45,7 +45,7 @@ struct Compare: ParsableCommand {
 
   @Option(
     name: [.customShort("m"), .long],
-    help: ArgumentHelp("Guest RAM, 64M to 3G (512M).", valueName: "size"),
+    help: ArgumentHelp("Guest RAM, 16M to 3G (512M).", valueName: "size"),
     transform: Arguments.memory)
   var memory: UInt64 = 512 << 20
 

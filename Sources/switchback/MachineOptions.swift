@@ -8,7 +8,7 @@ import Synchronization
 struct MachineOptions: ParsableArguments {
   @Option(
     name: [.customShort("m"), .long],
-    help: ArgumentHelp("Guest RAM, 64M to 3G (256M).", valueName: "size"),
+    help: ArgumentHelp("Guest RAM, 16M to 3G (256M).", valueName: "size"),
     transform: Arguments.memory)
   var memory: UInt64 = 256 << 20
 
@@ -27,6 +27,11 @@ struct MachineOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("The system firmware (the installed SeaBIOS).", valueName: "file"))
   var bios: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "An expansion ROM that the firmware starts; can be repeated.", valueName: "file"))
+  var optionRom: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -70,6 +75,15 @@ struct MachineOptions: ParsableArguments {
 
   @OptionGroup var translation: TranslationOptions
 
+  @Flag(help: "Leave out power management and the ACPI tables.")
+  var noAcpi = false
+
+  @Flag(help: "Leave out the local APIC and the I/O APIC.")
+  var noApic = false
+
+  @Flag(help: "Leave out the high precision event timer.")
+  var noHpet = false
+
   @Flag(help: "Let a write of V to port F4h end the run with status (V*2+1) & 255.")
   var debugExit = false
 
@@ -82,6 +96,9 @@ struct MachineOptions: ParsableArguments {
       throw ValidationError("\(chosen[0]) and \(chosen[1]) exclude each other")
     }
     guard kernel != nil || initrd == nil else { throw ValidationError("--initrd needs --kernel") }
+    guard optionRom.isEmpty || kernel == nil && rom == nil && !demo else {
+      throw ValidationError("--option-rom needs the system firmware")
+    }
     guard kernel != nil || append == nil else { throw ValidationError("--append needs --kernel") }
   }
 
@@ -96,6 +113,9 @@ struct MachineOptions: ParsableArguments {
     result.bootOrder = boot
     result.debugExit = debugExit
     result.translator = translation.options
+    result.hasACPI = !noAcpi
+    result.hasAPIC = !noApic
+    result.hasHPET = !noHpet
     if clock == .cycles { result.startTime = MachineConfiguration.fixedStartTime }
     return result
   }
@@ -125,10 +145,14 @@ extension MachineOptions {
     } else {
       system = try FirmwareLoader.find(FirmwareLoader.systemName, option: "--bios")
     }
+    var options: [(contents: [UInt8], name: String)] = []
+    for path in optionRom {
+      options.append((try Files.read(path, option: "--option-rom"), "--option-rom: \(path)"))
+    }
     return try FirmwareLoader.load(
       system: system, systemName: "--bios: \(bios ?? FirmwareLoader.systemName)",
       video: FirmwareLoader.find(FirmwareLoader.videoName, option: "--bios"),
-      videoName: "--bios: \(FirmwareLoader.videoName)")
+      videoName: "--bios: \(FirmwareLoader.videoName)", options: options)
   }
 }
 

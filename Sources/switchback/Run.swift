@@ -14,7 +14,7 @@ struct Run: ParsableCommand {
           --serial stdio --clock host
         switchback run --rom test.bin --debug-exit --time-limit 10
 
-      On the console Ctrl-A x ends the run. Exit status: 0 after power-off or when the text of the \
+      On the console Ctrl-A x ends the run. SIGUSR1 presses the power button. Exit status: 0 after power-off or when the text of the \
       last --until has appeared, (V*2+1)&255 after a debug exit, 70 after a triple fault, 71 when \
       the processor halts for ever, 124 at a limit, 64/65/66/73 for bad input.
       """)
@@ -38,6 +38,11 @@ struct Run: ParsableCommand {
       "COM1: stdio, file:PATH or none (stdio).", valueName: "where"),
     transform: Arguments.destination)
   var serial: Console.Destination = .standardOutput
+
+  @Option(
+    help: ArgumentHelp("COM2, output only: stdio, file:PATH or none (none).", valueName: "where"),
+    transform: Arguments.destination)
+  var serial2: Console.Destination = .none
 
   @Option(
     help: ArgumentHelp("Port E9h: stdio, file:PATH or none (none).", valueName: "where"),
@@ -122,7 +127,8 @@ struct Run: ParsableCommand {
       if let path { try Files.checkWritable(path, option: option) }
     }
     for (destination, option) in [
-      (serial, "--serial"), (debugcon, "--debugcon"), (biosLog, "--bios-log"),
+      (serial, "--serial"), (serial2, "--serial2"), (debugcon, "--debugcon"),
+      (biosLog, "--bios-log"),
     ] {
       if case .file(let path) = destination { try Files.checkWritable(path, option: option) }
     }
@@ -139,7 +145,7 @@ struct Run: ParsableCommand {
     let console: Console
     do {
       console = try Console(
-        serial: serial, debug: debugcon, firmware: biosLog, readsInput: usesInput)
+        serial: serial, serial2: serial2, debug: debugcon, firmware: biosLog, readsInput: usesInput)
     } catch { throw InputError(.cannotCreate, "\(error)") }
     let pc = try Machine(
       configuration: configuration, image: image, console: console, script: script,

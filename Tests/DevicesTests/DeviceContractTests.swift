@@ -47,6 +47,12 @@ struct DeviceUnderTest: CustomTestStringConvertible, Sendable {
       let port = SystemControlPortB(timer: timer)
       return Instance(device: port, ports: 1, resettable: port, readBack: [(0, 0x0F)])
     },
+    DeviceUnderTest(name: "parallel port") { _, _ in
+      let port = ParallelPort()
+      return Instance(
+        device: port, ports: 3, resettable: port, readBack: [(0, 0xFF), (2, 0x1F)],
+        prepare: [(2, 0x0C)])
+    },
     DeviceUnderTest(name: "16550A") { queue, lines in
       let uart = UART16550A(queue: queue, interrupt: lines.line(4))
       return Instance(

@@ -164,8 +164,6 @@ func timerMode3MakesASquareWave(count: Int, high: Int) {
 @Test func port61ShowsGateSpeakerRefreshAndOutput() {
   let (clock, _, timer) = makeTimer()
   let port = SystemControlPortB(timer: timer)
-  var speaker: [Bool] = []
-  port.speakerChanged = { speaker.append($0) }
   port.write(0, 0x03)
   #expect(port.read(0) & 0x0F == 0x03)
   timer.write(3, 0xB0)
@@ -178,6 +176,35 @@ func timerMode3MakesASquareWave(count: Int, high: Int) {
   clock.advance(18)
   #expect(port.read(0) & 0x10 != refresh)
   port.write(0, 0)
-  #expect(speaker == [true, false])
   #expect(!timer.counter2Gate)
+}
+
+@Test func speakerSoundsTheSquareWaveOfCounter2() {
+  let (clock, _, timer) = makeTimer()
+  let port = SystemControlPortB(timer: timer)
+  var tones: [UInt32] = []
+  port.toneChanged = { tones.append($0) }
+  func load(_ count: UInt16) {
+    timer.write(2, UInt8(count & 0xFF))
+    timer.write(2, UInt8(count >> 8))
+  }
+  timer.write(3, 0xB6)
+  port.write(0, 0x03)
+  #expect(tones == [])  // nothing is counted yet
+  load(1193)
+  #expect(tones == [1000])
+  clock.advance(50_000)
+  load(2711)
+  #expect(tones == [1000, 440])
+  port.write(0, 0x01)
+  #expect(tones == [1000, 440, 0])
+  port.write(0, 0x03)
+  timer.write(3, 0xB0)  // mode 0 makes no tone
+  #expect(tones == [1000, 440, 0, 440, 0])
+  timer.write(3, 0xB6)
+  load(20)  // 59 kHz
+  #expect(tones.last == 0)
+  load(1193)
+  port.reset()
+  #expect(tones.suffix(2) == [1000, 0])
 }

@@ -22,6 +22,10 @@ struct MemoryDeviceUnderTest: CustomTestStringConvertible, Sendable {
       let apic = IOAPIC(processor: LocalAPIC(queue: queue, external: PICPair()))
       return (apic, { apic.reset() })
     },
+    MemoryDeviceUnderTest(name: "HPET", size: 4096) { queue in
+      let timer = HPET(queue: queue, wires: PICPair())
+      return (timer, { timer.reset() })
+    },
     MemoryDeviceUnderTest(name: "VGA memory", size: 0x20000) { queue in
       let vga = VGA(queue: queue, memorySize: 1 << 18)
       return (vga, { vga.reset() })

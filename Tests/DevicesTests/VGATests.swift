@@ -41,7 +41,7 @@ private final class Fixture {
   func graphicsMode(
     miscellaneous: UInt8, sequencer: [UInt8], crtc: [UInt8], graphics: [UInt8], attributeMode: UInt8
   ) {
-    vga.memory = [UInt8](repeating: 0, count: vga.memory.count)
+    vga.clearMemory()
     vga.write(0x12, miscellaneous)
     for (index, value) in sequencer.enumerated() { set(0x3C4, UInt8(index), value) }
     set(0x3D4, 0x11, 0)
@@ -278,7 +278,7 @@ private final class Fixture {
   #expect(frame.pixels[0] == 0xFF00_0000)
   var again = frame
   #expect(!f.vga.render(into: &again))
-  f.clock.advance(microseconds: 300_000)
+  f.clock.advance(microseconds: 120_000)
   #expect(f.vga.render(into: &again))
   #expect(again.pixels[720 * 13] == 0xFF00_0000)  // blinked off
   f.vga.write(0x14, 1)
@@ -374,4 +374,56 @@ func vgaSurvivesRandomRegistersAndMemory(seed: UInt64) {
     _ = f.vga.textScreen
     _ = f.vga.textCursor
   }
+}
+
+@Test func vgaTextPansSplitsAndScrollsByLines() {
+  let f = Fixture()
+  // A full block at the start of rows 0 and 1, at the end of the second screen's row.
+  f.poke(0xB8000 + 160, 0xDB)
+  let plain = f.frame
+  let lit = plain.pixels[720 * 16]
+  #expect(lit == 0xFFAA_AAAA)
+  #expect(plain.pixels[720 * 31 + 8] == lit)
+  f.set(0x3D4, 8, 3)  // preset row scan: three lines up
+  #expect(f.frame.pixels[720 * 13] == lit)
+  #expect(f.frame.pixels[720 * 29] != lit)
+  f.set(0x3D4, 8, 0)
+  f.attribute(0x13, 0x02)  // three dots to the left
+  #expect(f.frame.pixels[720 * 16 + 5] == lit)
+  #expect(f.frame.pixels[720 * 16 + 6] != lit)
+  f.attribute(0x13, 0x08)
+  // From line 200 on, address 0 again.
+  f.set(0x3D4, 0x18, 199)
+  f.set(0x3D4, 0x07, 0x0F)
+  f.set(0x3D4, 0x09, 0x0F)
+  f.set(0x3D4, 0x0D, 80)
+  let split = f.frame
+  #expect(split.pixels[0] == lit)
+  #expect(split.pixels[720 * 215] != lit)
+  #expect(split.pixels[720 * 216] == lit)
+  #expect(f.vga.textScreen[0] == "█")
+  #expect(f.vga.textScreen[14] == "█")
+}
+
+@Test func vgaCountsWritesOfTheProcessorItself() {
+  let f = Fixture()
+  var tracked = 0
+  f.vga.trackWrites = { tracked += 1 }
+  var frame = f.frame
+  f.vga.render(into: &frame)
+  #expect(!f.vga.render(into: &frame))
+  let number = f.vga.pictureNumber
+  _ = f.vga.takeUpdate()
+  f.vga.framebufferWritten(0x1_0000..<0x2_0000)
+  #expect(f.vga.pictureNumber != number)
+  let update = f.vga.takeUpdate()
+  #expect(update.changes.map(\.offset) == [0x1_0000])
+  #expect(tracked == 1)
+  _ = f.vga.takeUpdate()
+  #expect(tracked == 1)
+  #expect(f.vga.render(into: &frame))
+  f.vga.framebufferWritten(0..<0x1_0000)
+  f.vga.isDirty = false
+  #expect(f.vga.render(into: &frame))
+  #expect(tracked == 2)
 }

@@ -85,3 +85,38 @@ private final class Recorder: CodeObserver {
       space.fault { () throws(Fault) in _ = try cpu.readLinear(0x3001, as: UInt32.self) } == nil)
   }
 }
+
+@Test func deviceMemoryReportsTheFirstWriteToEachPart() throws {
+  let memory = try PhysicalMemory(ramSize: 1 << 20, deviceMemorySize: 256 << 10)
+  var written: [Range<Int>] = []
+  try memory.attachDeviceMemory(range: 0xE000_0000...0xE003_FFFF, name: "m") { written.append($0) }
+  #expect(memory.read(physical: 0xE000_0000, size: 4) == 0)
+  memory.write(physical: 0xE001_2344, size: 4, 0x1122_3344)
+  memory.write(physical: 0xE001_FFFC, size: 8, 5)
+  #expect(written == [0x1_0000..<0x2_0000])
+  #expect(memory.read(physical: 0xE001_2345, size: 2) == 0x2233)
+  memory.writeBytes([1, 2], at: 0xE003_0000)
+  #expect(written == [0x1_0000..<0x2_0000, 0x3_0000..<0x4_0000])
+  let pages = memory.trackWrites(at: 0xE000_0000)
+  #expect(pages.count == 32)
+  #expect(pages.first == 0xE001_0000)
+  memory.write(physical: 0xE001_0000, size: 1, 1)
+  #expect(written.count == 3)
+  #expect(memory.fileOffset(ofPage: 0xE002_1000) == 1 << 20 + 0x2_1000)
+  #expect(memory.fileOffset(ofPage: 0xE004_0000) == nil)
+  memory.detach(at: 0xE000_0000)
+  #expect(memory.read(physical: 0xE001_2344, size: 4) == 0xFFFF_FFFF)
+  memory.write(physical: 0xE001_2344, size: 4, 0)
+  #expect(written.count == 3)
+  // At the end of the address space, over a ROM.
+  memory.mapROM([UInt8](repeating: 0xAB, count: 4096), at: 0xFFFF_F000)
+  try memory.attachDeviceMemory(range: 0xFFFC_0000...0xFFFF_FFFF, name: "m") { written.append($0) }
+  memory.write(physical: 0xFFFF_FFFC, size: 4, 1)
+  #expect(written.last == 0x3_0000..<0x4_0000)
+  #expect(memory.trackWrites(at: 0xFFFC_0000).last == 0xFFFF_F000)
+  memory.detach(at: 0xFFFC_0000)
+  #expect(memory.read(physical: 0xFFFF_FFF0, size: 1) == 0xAB)
+  // What was written stays.
+  try memory.attachDeviceMemory(range: 0xD000_0000...0xD003_FFFF, name: "m") { written.append($0) }
+  #expect(memory.read(physical: 0xD001_2344, size: 4) == 0x1122_3344)
+}

@@ -17,7 +17,7 @@ import Testing
     cycleLimit: UInt64 = 2_000_000_000
   ) throws -> Run {
     var configuration = MachineConfiguration()
-    configuration.memory = MachineConfiguration.smallestMemory
+    configuration.memory = 64 << 20
     configuration.debugExit = true
     configuration.cachesBlocks = cachesBlocks
     // Uncached decoding is slow: a slow processor waits less for the serial line.

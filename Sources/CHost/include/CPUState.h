@@ -82,6 +82,7 @@ enum PhysicalPageFlags {
   PAGE_READABLE = 1,  ///< `host` may be read.
   PAGE_WRITABLE = 2,  ///< `host` may be written.
   PAGE_CODE = 4,      ///< Some engine holds code decoded from it: writes must be reported.
+  PAGE_TRACKED = 16,  ///< The next write must be reported, once.
   PAGE_DEVICE = 8,    ///< Belongs to a memory-mapped device.
 };
 

@@ -23,6 +23,9 @@ void switchback_catch_signals(void);
 /// The number of the first signal caught, 0 for none.
 int switchback_caught_signal(void);
 
+/// The number of SIGUSR1 caught since the last call.
+int switchback_take_power_presses(void);
+
 /// Puts the terminal at `descriptor` into raw mode until `switchback_restore_terminal`, also when the process
 /// dies of a fault. Returns 0, or -1 when it is not a terminal.
 int switchback_raw_terminal(int descriptor);

@@ -47,6 +47,8 @@ public struct BootImage: Sendable, Equatable {
   public struct Firmware: Sendable, Equatable {
     /// The video card's expansion ROM.
     public var videoROM: [UInt8]
+    /// Further expansion ROMs, which the firmware copies to memory and starts.
+    public var optionROMs: [[UInt8]] = []
   }
 
   /// Goes to RAM.

@@ -1,8 +1,12 @@
+import CPU
 import Devices
 import Roms
 
 /// Chooses the loader by what a kernel file is.
 public enum KernelLoader {
+  /// Where systems look for the MP floating pointer.
+  private static let multiprocessorTable: UInt32 = 0xF_0000
+
   /// - Parameters:
   ///   - name: what to call the file in messages; `initrdName` the RAM disk's path.
   /// - Throws: `InputError` if the file is no kernel or does not fit.
@@ -11,13 +15,22 @@ public enum KernelLoader {
     configuration: MachineConfiguration
   ) throws(InputError) -> BootImage {
     guard !kernel.isEmpty else { throw InputError(.badData, "\(name): the file is empty") }
-    let tables = ACPITables(PC.acpiConfiguration)
+    let description = PC.acpiConfiguration(configuration)
+    let tables = configuration.hasACPI ? ACPITables(description) : nil
     let memory = MemoryLayoutMap(
-      ramSize: UInt32(configuration.memory), acpiRoot: tables.rootPointer)
+      ramSize: UInt32(configuration.memory), acpiRoot: tables?.rootPointer ?? 0)
     var image = try load(
       kernel, name: name, initrd: initrd, initrdName: initrdName, commandLine: commandLine,
       memory: memory)
-    image.segments += tables.contents.map { .init(address: $0.address, bytes: $0.bytes) }
+    var contents = tables?.contents ?? []
+    if configuration.hasAPIC {
+      contents +=
+        MultiprocessorTables(
+          at: multiprocessorTable, description, signature: Identification.signature,
+          features: Identification.features(hasAPIC: true)
+        ).contents
+    }
+    image.segments += contents.map { .init(address: $0.address, bytes: $0.bytes) }
     return image
   }
 
