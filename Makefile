@@ -8,7 +8,7 @@ RELEASE := $(SWIFT) build -c release
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 SWIFT_SOURCES := Package.swift Sources Tests roms
 
-.PHONY: help run test build setup guests lint format bench fuzz lockstep goldens clean
+.PHONY: help run test build setup guests lint format bench fuzz lockstep goldens pictures clean
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -51,6 +51,9 @@ lockstep: setup guests ## Boots both kernels to the end on interpreter and trans
 goldens: setup ## Accepts the code that the translator emits now as what it should emit.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	SWITCHBACK_ACCEPT=1 $(SWIFT) test $(TEST_FLAGS) --skip-build --filter GoldenTests
+
+pictures: build guests ## Makes the pictures of the documentation.
+	scripts/make-pictures.py
 
 clean: ## Removes build products and fetched guests.
 	rm -rf .build .build-tests guests

@@ -46,10 +46,16 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: engineSettings),
+    .target(
+      name: "CSDL2", cSettings: [.unsafeFlags(["-O2"])],
+      linkerSettings: [.linkedLibrary("dl")]),
+    .target(
+      name: "Frontend", dependencies: ["CSDL2", "Host", "Devices", "Machine"],
+      swiftSettings: engineSettings),
     .executableTarget(
       name: "switchback",
       dependencies: [
-        "Machine", "Statistics", "ISA", "Translator",
+        "Machine", "Statistics", "ISA", "Translator", "Frontend",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -85,6 +91,9 @@ let package = Package(
       name: "FloatingPointTests",
       dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "CPUTests", dependencies: ["Bus", "Memory", "CPU", "Interpreter"]),
+    .testTarget(
+      name: "FrontendTests",
+      dependencies: ["Frontend", "switchback", "Host", "Machine", "Roms", "SystemROMs"]),
     .testTarget(
       name: "CommandLineTests",
       dependencies: ["switchback", "Host", "Machine", "Roms", "SystemROMs"]),

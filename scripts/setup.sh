@@ -27,6 +27,10 @@ needs=(
   "command:grub-mkimage grub-common"
   "file:/usr/lib/grub/i386-pc/boot.img grub-pc-bin"
   "file:/usr/lib/grub-rescue/grub-rescue-cdrom.iso grub-rescue-pc"
+  "file:/usr/include/SDL2/SDL.h libsdl2-dev"
+  "command:Xvfb xvfb"
+  "command:xdotool xdotool"
+  "command:xclip xclip"
 )
 
 command -v swift >/dev/null ||

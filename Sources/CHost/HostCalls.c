@@ -2,13 +2,16 @@
 #include "HostCalls.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <termios.h>
+#include <time.h>
 
 int switchback_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
@@ -21,18 +24,23 @@ int switchback_pin_to_one_processor(void) {
   return sched_setaffinity(0, sizeof set, &set) == 0 ? processor : -1;
 }
 
-int switchback_wait_readable(int descriptor, uint64_t nanoseconds) {
+int switchback_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int switchback_wait_readable(int descriptor, int other, uint64_t nanoseconds) {
   static _Thread_local int has_precise_timer;
   if (nanoseconds && !has_precise_timer) {
     // The kernel adds 50 us to waits otherwise, more than a disk access takes.
     prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
     has_precise_timer = 1;
   }
-  struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
+  struct pollfd wanted[2] = {{.fd = descriptor, .events = POLLIN}, {.fd = other, .events = POLLIN}};
   struct timespec time = {.tv_sec = (time_t)(nanoseconds / 1000000000),
                           .tv_nsec = (long)(nanoseconds % 1000000000)};
-  return ppoll(&wanted, 1, &time, NULL);
+  int ready = ppoll(wanted, 2, &time, NULL);
+  return ready <= 0 ? ready : (wanted[0].revents != 0) | (wanted[1].revents != 0) << 1;
 }
+
+void switchback_name_thread(const char *name) { pthread_setname_np(pthread_self(), name); }
 
 static volatile sig_atomic_t caught_signal;
 static struct termios saved_terminal;

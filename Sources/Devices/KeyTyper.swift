@@ -59,11 +59,23 @@ public struct KeyStroke: Equatable, Sendable {
   }
 }
 
-/// Types text on the keyboard, no faster than the guest takes it.
+/// Types text and passes on a person's keys, no faster than the guest takes them: a keyboard has room for a
+/// few scan codes only, and a lost break code is a stuck key.
 public final class KeyTyper: Resettable {
+  private enum Item {
+    case stroke(KeyStroke)
+    case press(Key)
+    case release(Key)
+
+    var isStroke: Bool { if case .stroke = self { true } else { false } }
+  }
+
+  /// A guest that does not read its keyboard gets no more presses than this later.
+  private static let patience = 256
+
   private let queue: EventQueue
   private let controller: KeyboardController8042
-  private var waiting: [KeyStroke] = []
+  private var waiting: [Item] = []
   private var event: EventID?
 
   public init(queue: EventQueue, controller: KeyboardController8042) {
@@ -80,22 +92,50 @@ public final class KeyTyper: Resettable {
   /// Whether everything has been typed.
   public var isIdle: Bool { waiting.isEmpty }
 
-  /// Queues text; characters that the US layout lacks are left out.
+  /// Queues text; characters that the layout lacks are left out.
   public func type(_ text: String) {
-    waiting += text.compactMap { KeyStroke(typing: $0) }
+    waiting += text.compactMap { KeyStroke(typing: $0).map(Item.stroke) }
     schedule()
   }
 
-  /// One stroke every 20 ms at most.
+  /// Presses a key as soon as the keyboard has room.
+  public func press(_ key: Key) {
+    guard waiting.count < Self.patience else { return }
+    enqueue(.press(key))
+  }
+
+  /// Releases a key as soon as the keyboard has room. Releases are never left out.
+  public func release(_ key: Key) {
+    let isKnown = waiting.contains { if case .release(key) = $0 { true } else { false } }
+    // Of a key that is hammered while nobody listens, one release is enough.
+    guard waiting.count < Self.patience || !isKnown else { return }
+    enqueue(.release(key))
+  }
+
+  private func enqueue(_ item: Item) {
+    if waiting.isEmpty, !controller.isKeyboardBusy { return send(item) }
+    waiting.append(item)
+    schedule()
+  }
+
+  private func send(_ item: Item) {
+    switch item {
+    case .stroke(let stroke):
+      let keys = stroke.keys
+      keys.forEach(controller.pressKey)
+      keys.reversed().forEach(controller.releaseKey)
+    case .press(let key): controller.pressKey(key)
+    case .release(let key): controller.releaseKey(key)
+    }
+  }
+
+  /// Typed strokes come every 20 ms at most, keys as they are taken.
   private func schedule() {
-    guard event == nil, !waiting.isEmpty else { return }
-    event = queue.schedule(after: max(queue.frequency / 50, 1)) { [unowned self] in
+    guard event == nil, let first = waiting.first else { return }
+    let delay = queue.frequency / (first.isStroke ? 50 : 1000)
+    event = queue.schedule(after: max(delay, 1)) { [unowned self] in
       event = nil
-      if !controller.isKeyboardBusy {
-        let keys = waiting.removeFirst().keys
-        keys.forEach(controller.pressKey)
-        keys.reversed().forEach(controller.releaseKey)
-      }
+      if !controller.isKeyboardBusy { send(waiting.removeFirst()) }
       schedule()
     }
   }

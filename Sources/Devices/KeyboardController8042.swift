@@ -99,6 +99,9 @@ public final class KeyboardController8042: PortDevice, Resettable {
     mouse.move(dx: dx, dy: dy, wheel: wheel, buttons: buttons)
   }
 
+  /// Sends a packet without movement, for a driver that takes its data elsewhere but waits for the interrupt.
+  public func announceMouseData() { mouse.announce() }
+
   // MARK: Output buffer
 
   private var mode: UInt8 { memory[0] }

@@ -83,6 +83,12 @@ final class PS2Mouse {
     scheduleSample()
   }
 
+  /// Sends a packet as if something had happened, if the last one has been read.
+  func announce() {
+    guard isReporting, !isRemote, !isWrapping, output.isEmpty else { return }
+    send(packet())
+  }
+
   private var hasNews: Bool { dx != 0 || dy != 0 || wheel != 0 || !pendingButtons.isEmpty }
 
   private func scheduleSample() {

@@ -1,8 +1,8 @@
 /// The 8x16 font for a machine without a VGA BIOS, drawn on a grid of 5 by 9 (two rows are descenders) for
 /// ASCII; lines and blocks of code page 437 are constructed.
-enum VGAFont {
-  /// The sixteen rows of a character, bit 7 leftmost.
-  static func glyph(_ character: UInt8) -> [UInt8] {
+public enum VGAFont {
+  /// The sixteen rows of a character of code page 437, bit 7 leftmost.
+  public static func glyph(_ character: UInt8) -> [UInt8] {
     switch character {
     case 0x00, 0x20, 0xFF: [UInt8](repeating: 0, count: 16)
     case 0x21...0x7E: stretched(ascii[Int(character) - 0x20])

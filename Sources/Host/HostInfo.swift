@@ -31,9 +31,19 @@ public struct HostInfo: Sendable, Equatable {
     return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
   }
 
+  /// The clock of this computer's first processor now, in hertz; 0 if the kernel does not tell.
+  public static var hertz: Double {
+    let megahertz = value(of: "cpu MHz", in: HostFile.read("/proc/cpuinfo", limit: 1 << 16) ?? [])
+    return (megahertz.flatMap(Double.init) ?? 0) * 1e6
+  }
+
   /// The value of the first "model name" line of a `/proc/cpuinfo` text.
   static func modelName(in cpuinfo: [UInt8]) -> String? {
-    for line in cpuinfo.split(separator: 10) where line.starts(with: "model name".utf8) {
+    value(of: "model name", in: cpuinfo)
+  }
+
+  private static func value(of name: String, in cpuinfo: [UInt8]) -> String? {
+    for line in cpuinfo.split(separator: 10) where line.starts(with: name.utf8) {
       guard let colon = line.firstIndex(of: 58) else { continue }
       return trimmed(Array(line[(colon + 1)...]))
     }

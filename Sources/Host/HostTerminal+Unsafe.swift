@@ -33,10 +33,13 @@ public enum HostInput {
     case end
   }
 
-  /// Waits up to `nanoseconds` for input (0: not at all) and reads at most `limit` bytes of it. A signal ends
-  /// the wait.
-  public static func read(limit: Int, nanoseconds: UInt64) -> Event {
-    guard switchback_wait_readable(STDIN_FILENO, nanoseconds) > 0 else { return .nothing }
+  /// Waits up to `nanoseconds` for input (0: not at all) and reads at most `limit` bytes of it. A signal or the
+  /// waker ends the wait.
+  public static func read(limit: Int, nanoseconds: UInt64, waker: HostWaker? = nil) -> Event {
+    let ready = switchback_wait_readable(STDIN_FILENO, waker?.descriptor ?? -1, nanoseconds)
+    guard ready > 0 else { return .nothing }
+    if ready & 2 != 0 { waker?.clear() }
+    guard ready & 1 != 0 else { return .nothing }
     var failed = false
     let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
       let n = Glibc.read(STDIN_FILENO, buffer.baseAddress, limit)

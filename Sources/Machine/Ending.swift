@@ -16,14 +16,19 @@ public enum Ending: Sendable, Equatable {
   case halted
   /// The user asked for the end on the console.
   case quit
+  /// The user closed the window.
+  case closed
+  /// The window's display went away.
+  case displayLost
   /// The process was sent this signal.
   case signal(Int32)
 
   /// The exit status of the process: documented in `docs/command-line.md`.
   public var status: Int32 {
     switch self {
-    case .powerOff, .reset, .untilReached, .quit: 0
+    case .powerOff, .reset, .untilReached, .quit, .closed: 0
     case .debugExit(let status): Int32(status)
+    case .displayLost: 69
     case .tripleFault: 70
     case .halted: 71
     case .timeLimit, .cycleLimit: 124
@@ -43,6 +48,8 @@ public enum Ending: Sendable, Equatable {
     case .cycleLimit: "cycle limit"
     case .halted: "halted for ever"
     case .quit: "quit on the console"
+    case .closed: "window closed"
+    case .displayLost: "display lost"
     case .signal(let number): "signal \(number)"
     }
   }

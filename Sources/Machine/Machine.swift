@@ -19,7 +19,9 @@ public final class Machine {
   public let ports: PortBus
   public let events: EventQueue
   let pc: PC
-  let engine: any Engine
+  /// The engine in use; another one may take over between two of its runs.
+  private(set) var engine: any Engine
+  private var engines: Engines
   private let image: BootImage
   private let drives: DriveSet
 
@@ -38,18 +40,21 @@ public final class Machine {
   private var debugger: RemoteDebugger?
 
   // Measurements.
-  private(set) var hostNanoseconds: UInt64 = 0
+  /// What each engine did that was used, in the order of their first use.
+  private(set) var engineUsage: [EngineUsage] = []
+  private var current = 0
   private(set) var wallNanoseconds: UInt64 = 0
   private(set) var idleCycles: UInt64 = 0
   private(set) var catchUpCycles: UInt64 = 0
-  private(set) var entries: UInt64 = 0
-  private(set) var exits: [String: UInt64] = [:]
   private(set) var resets: UInt64 = 0
 
   private var pacer: Pacer
   private var sliceEnd: UInt64 = 0
   private let sliceCycles: UInt64
   private var nextHousekeeping: UInt64 = 0
+  /// The window, if there is one, and when it wants to hear something.
+  var panelState: PanelState?
+  private var nextPublication: UInt64 = 0
   private var start: UInt64 = 0
   /// Where `advance` wants the engine to return.
   private var pauseAt: UInt64 = .max
@@ -99,7 +104,9 @@ public final class Machine {
         configuration: configuration, image: image, drives: drives,
         signals: relay.signals(debugExit: configuration.debugExit))
     } catch { throw InputError(.unavailable, "the machine cannot be wired: \(error)") }
-    engine = try Engines.make(engineName, processor: processor, configuration: configuration)
+    engines = Engines(processor: processor, configuration: configuration)
+    engine = try engines.engine(engineName)
+    engineUsage = [EngineUsage(name: engine.name)]
     memory.mapChanged = { cpu.flushTLB(includingGlobal: true) }
     for rom in image.roms { memory.mapROM(rom.bytes, at: rom.address) }
     relay.machine = self
@@ -143,7 +150,7 @@ public final class Machine {
     if case .flat(let entry) = image.entry { cpu.start(at: entry) }
   }
 
-  private func requestReset() {
+  func requestReset() {
     resetRequested = true
     stopEngine()
   }
@@ -197,11 +204,13 @@ public final class Machine {
   private func step() {
     setDeadline(events.nextTime)
     let before = HostClock.nanoseconds
+    let (instructions, cycles) = (cpu.pointee.instructions, cpu.pointee.cycles)
     let exit = engine.run()
     let after = HostClock.nanoseconds
-    hostNanoseconds &+= after &- before
-    entries &+= 1
-    exits["\(exit)", default: 0] += 1
+    engineUsage[current].add(
+      exit, nanoseconds: after &- before,
+      instructions: cpu.pointee.instructions &- instructions,
+      cycles: cpu.pointee.cycles &- cycles)
     if cpu.pointee.cycles >= events.nextTime { events.runDue() }
     switch exit {
     case .deadline, .stopped: break
@@ -212,6 +221,10 @@ public final class Machine {
     if after >= nextHousekeeping {
       nextHousekeeping = after &+ 5_000_000
       attendToHost()
+    }
+    if let state = panelState {
+      if after >= nextPublication { nextPublication = publish(after) }
+      if state.panel.isAsking { obeyPanel() }
     }
     if let limit = configuration.cycleLimit, cpu.pointee.cycles >= limit { end(.cycleLimit) }
     if resetRequested && ending == nil {
@@ -254,19 +267,24 @@ public final class Machine {
 
   /// The processor is halted: lets time pass up to the next event.
   private func idle() {
-    guard cpu.pointee.eflags & EFLAGS.if != 0 else { return end(.halted) }
+    guard cpu.pointee.eflags & EFLAGS.if != 0 else { return haltForEver() }
     watchScreen()
     if script.toType != nil { return typeNext() }
     let now = cpu.pointee.cycles
     let target = min(events.nextTime, configuration.cycleLimit ?? .max)
     guard target > now else { return }
     if configuration.clock == .host || target == .max {
-      guard target < .max || inputOpen else { return end(.halted) }
+      guard target < .max || inputOpen || panelState != nil else { return end(.halted) }
       console.flush()
       let deadline = target == .max ? nil : pacer.nanoseconds(ofCycle: target)
       let current = HostClock.nanoseconds
       // Wake up now and then to look at signals and limits.
-      let wait = min(deadline.map { $0 > current ? $0 - current : 0 } ?? .max, 50_000_000)
+      var wait = min(deadline.map { $0 > current ? $0 - current : 0 } ?? .max, 50_000_000)
+      if panelState != nil {
+        // A picture that came too soon after the last one must not wait for the guest.
+        nextPublication = publish(current)
+        wait = min(wait, nextPublication > current ? nextPublication - current : 0)
+      }
       if wait > 0 { waitForInput(nanoseconds: wait) }
       let reached = min(target, pacer.cycle(atNanoseconds: HostClock.nanoseconds))
       guard reached > now, configuration.clock == .host else { return }
@@ -304,10 +322,17 @@ public final class Machine {
   /// Sleeps, but takes input as soon as there is some.
   private func waitForInput(nanoseconds: UInt64) {
     guard inputOpen, pc.serial1.pendingInput < 4096 else {
-      if nanoseconds > 0 { HostClock.sleep(until: HostClock.nanoseconds &+ nanoseconds) }
+      guard nanoseconds > 0 else { return }
+      if let panel = panelState?.panel {
+        HostClock.sleep(nanoseconds: nanoseconds, waker: panel.waker)
+      } else {
+        HostClock.sleep(until: HostClock.nanoseconds &+ nanoseconds)
+      }
       return
     }
-    switch HostInput.read(limit: 1024, nanoseconds: min(nanoseconds, 1_000_000_000)) {
+    switch HostInput.read(
+      limit: 1024, nanoseconds: min(nanoseconds, 1_000_000_000), waker: panelState?.panel.waker)
+    {
     case .nothing: break
     case .end: inputOpen = false
     case .bytes(let bytes):
@@ -357,6 +382,30 @@ public final class Machine {
     matcher = TextMatcher(script.awaited ?? "")
     typeAt = cpu.pointee.cycles &+ configuration.mhz * 1_000_000
   }
+}
+
+// MARK: Engines
+
+extension Machine {
+  /// Goes on with another engine; nothing that the guest can see changes. Not during a run of the engine.
+  func selectEngine(_ name: String) {
+    guard name != engine.name, let other = try? engines.engine(name) else { return }
+    // The engines may share the place where it is kept.
+    let trace = engine.traceBlock
+    engine.traceBlock = nil
+    other.traceBlock = trace
+    engine = other
+    if let index = engineUsage.firstIndex(where: { $0.name == other.name }) {
+      current = index
+    } else {
+      current = engineUsage.count
+      engineUsage.append(EngineUsage(name: other.name))
+    }
+    panelState?.nextStatus = 0
+  }
+
+  /// The engine of a name if it has been used.
+  func engine(named name: String) -> (any Engine)? { engines.made[name] }
 }
 
 // MARK: Debugging

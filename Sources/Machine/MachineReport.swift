@@ -24,13 +24,12 @@ extension Machine {
     report.kernel = .init(cycles: state.modes.0.cycles, instructions: state.modes.0.instructions)
     report.idleCycles = idleCycles
     report.catchUpCycles = catchUpCycles
-    report.engines = [
+    report.engines = engineUsage.map {
       .init(
-        name: engine.name, instructions: state.instructions,
-        cycles: state.modes.0.cycles &+ state.modes.1.cycles,
-        hostSeconds: Double(hostNanoseconds) / 1e9, entries: entries, exits: exits)
-    ]
-    if let translator = engine as? Translator {
+        name: $0.name, instructions: $0.instructions, cycles: $0.cycles,
+        hostSeconds: Double($0.nanoseconds) / 1e9, entries: $0.entries, exits: $0.exits)
+    }
+    if let translator = engine(named: "translator") as? Translator {
       let statistics = translator.statistics
       report.translator = .init(
         blocks: statistics.blocks, guestBytes: statistics.guestBytes,

@@ -54,6 +54,9 @@ final class PC {
   static let videoMemorySize = 16 << 20
   private static let eventTimerBase: UInt32 = 0xFED0_0000
 
+  /// Where a guest without a firmware finds the framebuffer.
+  static let framebufferAddress: UInt32 = 0xFD00_0000
+
   /// What the ACPI tables tell about the machine.
   static func acpiConfiguration(_ machine: MachineConfiguration) -> ACPITables.Configuration {
     var configuration = ACPITables.Configuration()
@@ -76,7 +79,10 @@ final class PC {
   let serial2: UART16550A
   let keyboard: KeyboardController8042
   let typer: KeyTyper
+  let pointer: VMwarePointer
   let vga: VGA
+  /// Told the frequency of the speaker's tone in hertz, 0 for silence.
+  var toneChanged: (UInt32) -> Void = { _ in }
   private let pciHost: PCIHostBridge
   private let pciBridge: PIIX3ISABridge
   private let dma: DMA8237
@@ -85,6 +91,8 @@ final class PC {
   private let powerFunction: PIIX4PowerManagementFunction?
   private let powerManagement: ACPIPowerManagement?
   private let powerOff: () -> Void
+  private let video: PCIFunction
+  private let videoMode: VideoMode?
   private let hasFirmware: Bool
   private let showsLowROM: Bool
   private var resettables: [any Resettable] = []
@@ -100,6 +108,7 @@ final class PC {
     signals: Signals
   ) throws {
     hasFirmware = image.firmware != nil
+    videoMode = image.videoMode
     showsLowROM = !image.roms.isEmpty
     func attach(_ device: any PortDevice, _ range: ClosedRange<UInt16>, _ name: String) throws {
       try ports.attach(device, ports: range, name: name)
@@ -159,6 +168,19 @@ final class PC {
     try attach(controlA, 0x92...0x92, "control")
     self.keyboard = keyboard
     typer = KeyTyper(queue: events, controller: keyboard)
+
+    let pointer = VMwarePointer()
+    let cpu = processor.cpu
+    pointer.readRegisters = {
+      let gpr = cpu.pointee.gpr
+      return .init(eax: gpr.0, ebx: gpr.3, ecx: gpr.1, edx: gpr.2)
+    }
+    pointer.writeRegisters = {
+      (cpu.pointee.gpr.3, cpu.pointee.gpr.1, cpu.pointee.gpr.2) = ($0.ebx, $0.ecx, $0.edx)
+    }
+    pointer.dataReady = { [unowned keyboard] in keyboard.announceMouseData() }
+    try attach(pointer, 0x5658...0x565B, "pointer")
+    self.pointer = pointer
 
     // Serial lines, parallel port and debug ports.
     let serial1 = UART16550A(queue: events, interrupt: line(IRQ.serial1))
@@ -257,9 +279,10 @@ final class PC {
     }
     host.attach(video, device: 2, function: 0)
     self.vga = vga
+    self.video = video
 
     resettables = [
-      pic, timer, controlB, clock, gate, keyboard, controlA, typer, serial1, serial2, parallel,
+      pic, timer, controlB, clock, gate, keyboard, controlA, typer, pointer, serial1, serial2, parallel,
       post, coprocessor, dma, host, bridge, vga, firmware, ide, floppy,
     ]
     resettables += virtioDisks as [any Resettable]
@@ -268,6 +291,7 @@ final class PC {
     if let eventTimer { resettables.append(eventTimer) }
     if let powerFunction { resettables.append(powerFunction) }
     if let powerManagement { resettables.append(powerManagement) }
+    controlB.toneChanged = { [unowned self] in toneChanged($0) }
   }
 
   /// The power-on state of every device.
@@ -286,6 +310,9 @@ final class PC {
     // The first DMA controller's requests pass through channel 4: cascade mode, not masked.
     dma.secondary.writePort(offset: 0x16, width: .byte, value: 0xC0)
     dma.secondary.writePort(offset: 0x14, width: .byte, value: 0x00)
+    video.write(0x10, width: 4, value: Self.framebufferAddress)
+    video.write(0x04, width: 2, value: 0x0003)
+    if let videoMode { vga.set(mode: videoMode) }
     // RAM from C0000h on, unless there is a ROM to see.
     if !showsLowROM {
       for register in 0x59...0x5F { pciHost.function.write(register, 0x33) }

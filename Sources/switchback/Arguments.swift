@@ -1,4 +1,5 @@
 import ArgumentParser
+import Frontend
 import Host
 import ISA
 import Machine
@@ -179,12 +180,19 @@ enum Arguments {
     return result
   }
 
-  static func display(_ text: String) throws -> String {
-    if text == "window" {
-      throw ValidationError("this build has no window; use --display none")
+  /// Pixels of the window for one of the guest's.
+  static func scale(_ text: String) throws -> Double {
+    guard let value = Double(text), value >= 0.25, value <= 16 else {
+      throw ValidationError("a number from 0.25 to 16 is needed")
     }
-    guard text == "none" else { throw ValidationError("use window or none") }
-    return text
+    return value
+  }
+
+  static func releaseKeys(_ text: String) throws -> ReleaseKeys {
+    guard let keys = ReleaseKeys(text) else {
+      throw ValidationError("use \(ReleaseKeys.choices), joined by + (ctrl+alt)")
+    }
+    return keys
   }
 }
 

@@ -50,10 +50,11 @@ struct MachineOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What virtual time follows: 'cycles' (counted, deterministic) or 'host' (wall time).",
+      "What virtual time follows: 'cycles' (counted, deterministic) or 'host' (wall time); "
+        + "host with a window, else cycles.",
       valueName: "clock"),
     transform: { try Arguments.choice(MachineConfiguration.Clock.self, $0) })
-  var clock = MachineConfiguration.Clock.cycles
+  var clock: MachineConfiguration.Clock?
 
   @Option(
     help: ArgumentHelp(
@@ -102,8 +103,18 @@ struct MachineOptions: ParsableArguments {
     guard kernel != nil || append == nil else { throw ValidationError("--append needs --kernel") }
   }
 
-  /// The machine that the options describe.
-  var configuration: MachineConfiguration {
+  /// The machine that the options describe, without a window.
+  var configuration: MachineConfiguration { configuration(hasWindow: false) }
+
+  /// What is booted, in a word or two.
+  var guestName: String {
+    if demo { return "demonstration" }
+    guard let file = kernel ?? rom else { return "" }
+    return String(file.split(separator: "/").last ?? "")
+  }
+
+  func configuration(hasWindow: Bool) -> MachineConfiguration {
+    let clock = clock ?? (hasWindow ? .host : .cycles)
     var result = MachineConfiguration()
     result.memory = memory
     result.clock = clock

@@ -28,10 +28,7 @@ struct Run: ParsableCommand {
     transform: Arguments.engine)
   var engine: String?
 
-  @Option(
-    help: ArgumentHelp("'none'; this build has no window.", valueName: "kind"),
-    transform: Arguments.display)
-  var display = "none"
+  @OptionGroup var display: DisplayOptions
 
   @Option(
     help: ArgumentHelp(
@@ -120,7 +117,6 @@ struct Run: ParsableCommand {
 
   func run() throws {
     let image = try machine.bootImage()
-    let drives = try DriveSet(drives.specification)
     for (path, option) in [
       (statsPath, "--stats"), (screenshot, "--screenshot"), (traceFile, "--trace-file"),
     ] {
@@ -132,62 +128,21 @@ struct Run: ParsableCommand {
     ] {
       if case .file(let path) = destination { try Files.checkWritable(path, option: option) }
     }
-    var configuration = machine.configuration
+    let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
+    HostSignals.catchAll()
+    let window = try display.open(
+      guest: machine.guestName, engines: Engines.available)
+    var configuration = machine.configuration(hasWindow: window != nil)
     configuration.timeLimit = timeLimit
     configuration.trace = trace
     configuration.endsOnReset = noReboot
     configuration.startsPaused = paused
     configuration.typesOnKeyboard = serial == .none
-    let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
-
-    HostSignals.catchAll()
-    let usesInput = serial == .standardOutput
-    let console: Console
-    do {
-      console = try Console(
-        serial: serial, serial2: serial2, debug: debugcon, firmware: biosLog, readsInput: usesInput)
-    } catch { throw InputError(.cannotCreate, "\(error)") }
-    let pc = try Machine(
-      configuration: configuration, image: image, console: console, script: script,
-      engine: engine, drives: drives)
-    if let traceFile {
-      do { try pc.traceTo(path: traceFile) } catch {
-        throw InputError(.cannotCreate, "--trace-file: \(error)")
-      }
-    }
-    if let gdb {
-      do {
-        let listener = try HostListener(host: gdb.host, port: gdb.port)
-        writeToStandardError("switchback: GDB may connect to \(gdb.host):\(listener.port)\n")
-        pc.attachDebugger(listener)
-      } catch { throw InputError(.unavailable, "--gdb: \(error)") }
-    }
-    let terminal = usesInput ? RawTerminal() : nil
-    let ending = pc.run()
-    _ = consume terminal
-    for problem in pc.finishDrives() { Switchback.complain(problem) }
-
-    try explain(ending)
-    if printsReport || statsPath != nil {
-      let report = pc.report(boot: image.kind, hashesState: true)
-      if printsReport { writeToStandardError(report.table) }
-      if let statsPath {
-        let text = statsPath.hasSuffix(".json") ? report.json.text : report.table
-        try Files.write(text, to: statsPath, option: "--stats")
-      }
-    }
-    if let screenshot { try Files.write(pc.screenshot(), to: screenshot, option: "--screenshot") }
-    throw ExitCode(ending.status)
-  }
-
-  /// Says why the run ended where that is not what the user asked for.
-  private func explain(_ ending: Ending) throws {
-    switch ending {
-    case .tripleFault(let dump):
-      writeToStandardError("switchback: triple fault\n" + dump)
-    case .halted, .timeLimit, .cycleLimit:
-      Switchback.complain("the run ended: \(ending.description)")
-    case .powerOff, .reset, .debugExit, .untilReached, .quit, .signal: break
-    }
+    let job = RunJob(
+      configuration: configuration, image: image, drives: drives.specification, script: script,
+      engine: engine, serial: serial, serial2: serial2,
+      debugcon: debugcon, biosLog: biosLog, traceFile: traceFile, gdb: gdb,
+      printsReport: printsReport, statsPath: statsPath, screenshot: screenshot)
+    throw ExitCode(try window.map { try $0.run(job) } ?? job.run(panel: nil))
   }
 }

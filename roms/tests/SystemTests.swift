@@ -25,4 +25,7 @@ extension ROM {
     ROM(name: "translation", base64: translationImage),
     ROM(name: "v86", base64: v86Image),
   ]
+
+  /// Shows a picture and tells on COM1 what the keyboard and the mouse send.
+  public static let window = ROM(name: "window", base64: windowImage)
 }

@@ -12,9 +12,15 @@ int switchback_memory_file(const char *_Nonnull name);
 /// `errno` set.
 int switchback_pin_to_one_processor(void);
 
-/// Waits up to `nanoseconds` until the descriptor is readable, to the microsecond. Returns 1 if it is, 0 if the
-/// time is over, -1 with `errno` set after a signal or an error.
-int switchback_wait_readable(int descriptor, uint64_t nanoseconds);
+/// Waits up to `nanoseconds` until one of two descriptors (-1: none) is readable, to the microsecond. Returns 1 for
+/// the first, 2 for the second, 3 for both, 0 if the time is over, -1 with `errno` set after a signal or an error.
+int switchback_wait_readable(int descriptor, int other, uint64_t nanoseconds);
+
+/// `eventfd(2)` that does not block. Returns a descriptor, or -1 with `errno` set.
+int switchback_event_descriptor(void);
+
+/// Names the calling thread, for `top` and debuggers; at most 15 characters.
+void switchback_name_thread(const char *_Nonnull name);
 
 /// Catches SIGINT, SIGTERM, SIGHUP and SIGPIPE: the first is remembered for a clean stop, a second ends the
 /// process at once.

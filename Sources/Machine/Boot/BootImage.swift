@@ -1,3 +1,5 @@
+import Devices
+
 /// What a loader leaves behind: bytes for physical memory and the state in which the processor starts. The
 /// loaders are pure functions from files to this value, so that they can be tested without a machine.
 public struct BootImage: Sendable, Equatable {
@@ -58,6 +60,8 @@ public struct BootImage: Sendable, Equatable {
   public var entry: Entry
   /// What hangs on a firmware that sets up the hardware; nil where the machine does that itself.
   public var firmware: Firmware?
+  /// The linear video mode in which the guest starts, if not in text mode.
+  public var videoMode: VideoMode?
   /// For the report: "linux", "multiboot", "firmware", "rom" or "demo".
   public var kind: String
 

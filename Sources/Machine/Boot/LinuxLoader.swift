@@ -133,7 +133,12 @@ public enum LinuxLoader {
     zeroPage.put(loadFlags | 0x80, at: Header.loadFlags)
     zeroPage.put(0xFE00 as UInt16, at: Header.heapEnd)
     zeroPage.put(Place.commandLine, at: Header.commandLine)
-    putScreen(into: &zeroPage)
+    if let mode = try LinuxVideo.mode(commandLine: commandLine) {
+      result.videoMode = mode
+      LinuxVideo.put(mode, at: PC.framebufferAddress, into: &zeroPage)
+    } else {
+      putScreen(into: &zeroPage)
+    }
     putMemoryMap(memory, into: &zeroPage)
 
     result.segments.append(.init(address: Place.zeroPage, bytes: zeroPage.bytes))

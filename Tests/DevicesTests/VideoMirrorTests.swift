@@ -1,0 +1,109 @@
+import Bus
+import Testing
+
+@testable import Devices
+
+/// A mirror that is told now and then shows what the VGA itself shows, whatever was done to it.
+@Suite struct VideoMirrorTests {
+  private func compare(
+    _ vga: VGA, _ mirror: VideoMirror, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    mirror.apply(vga.takeUpdate())
+    var original = VideoFrame()
+    var copy = VideoFrame()
+    vga.isDirty = true
+    vga.render(into: &original)
+    mirror.render(into: &copy)
+    #expect(original == copy, sourceLocation: sourceLocation)
+  }
+
+  @Test func mirrorsTheSameUnderRandomWrites() {
+    for seed in 0..<40 as Range<UInt64> {
+      var random = TestRandom(seed: seed)
+      func below(_ limit: UInt32) -> UInt32 { UInt32.random(in: 0..<limit, using: &random) }
+      let clock = TestClock()
+      let vga = VGA(queue: clock.queue, memorySize: 1 << 20)
+      let mirror = VideoMirror(memorySize: 1 << 20, frequency: clock.queue.frequency)
+      let framebuffer = vga.linearFramebuffer
+      let ports = vga.displayInterface
+      compare(vga, mirror)
+      for step in 0..<300 {
+        switch below(10) {
+        case 0:
+          // A register with an index; small sizes keep the pictures small.
+          let port = [UInt16(0x14), 0x24, 0x1E][Int(below(3))]
+          let index = UInt8(below(25))
+          if port != 0x24 || index > 7 {
+            vga.writePort(
+              offset: port, width: .word, value: UInt32(index) | below(256) << 8)
+          }
+        case 1:
+          _ = vga.readPort(offset: 0x2A, width: .byte)
+          vga.write(0x10, UInt8(below(32)) | (below(8) == 0 ? 0 : 0x20))
+          vga.write(0x10, UInt8(below(256)))
+        case 2:
+          vga.write(0x18, UInt8(below(256)))
+          for _ in 0..<3 { vga.write(0x19, UInt8(below(256))) }
+          if below(4) == 0 { vga.write(0x16, UInt8(below(256))) }
+        case 3:
+          framebuffer.writeMemory(offset: below(1 << 20), width: .dword, value: below(.max))
+        case 4 where below(4) == 0:
+          // A mode of the display interface, or out of it.
+          for (index, value) in [
+            (4, 0), (1, below(40) * 8), (2, below(100)), (3, [8, 15, 16, 24, 32][Int(below(5))]),
+            (4, below(2) | below(2) << 7 | below(2) << 5), (9, below(50)), (5, below(16)),
+          ] {
+            ports.writePort(offset: 0, width: .word, value: UInt32(index))
+            ports.writePort(offset: 1, width: .word, value: value)
+          }
+        case 5: clock.advance(microseconds: UInt64(below(500_000)))
+        case 6 where below(10) == 0: vga.reset()
+        default:
+          vga.writeMemory(offset: below(0x20000), width: .word, value: below(.max))
+        }
+        if step % 50 == 49 { compare(vga, mirror) }
+      }
+      compare(vga, mirror)
+    }
+  }
+
+  @Test func onlyChangedMemoryIsTold() {
+    let clock = TestClock()
+    let vga = VGA(queue: clock.queue, memorySize: 1 << 20)
+    let all = vga.takeUpdate()
+    #expect(all.wasCleared)
+    #expect(all.changes.map(\.offset) == [0] && all.changes[0].bytes.count == 0x40000)
+    #expect(vga.takeUpdate().changes.isEmpty && !vga.takeUpdate().wasCleared)
+    vga.writeMemory(offset: 0x18000, width: .byte, value: 0x41)
+    let one = vga.takeUpdate()
+    #expect(one.changes.map(\.offset) == [0] && one.changes[0].bytes.count == 4096)
+    vga.linearFramebuffer.writeMemory(offset: 0xFFFFE, width: .dword, value: 1)
+    #expect(vga.takeUpdate().changes.map(\.offset) == [0xFF000])
+  }
+
+  @Test func picturesAreNumbered() {
+    let clock = TestClock()
+    let vga = VGA(queue: clock.queue, memorySize: 1 << 20)
+    let first = vga.pictureNumber
+    #expect(vga.pictureNumber == first)
+    vga.writeMemory(offset: 0x18000, width: .byte, value: 0x41)
+    #expect(vga.pictureNumber != first)
+    let second = vga.pictureNumber
+    // The cursor blinks.
+    clock.advance(microseconds: 300_000)
+    #expect(vga.pictureNumber != second)
+  }
+
+  @Test func repeatedLinesCountForTheShape() {
+    let clock = TestClock()
+    let vga = VGA(queue: clock.queue, memorySize: 1 << 20)
+    #expect(vga.naturalSize == (720, 400))
+    vga.sequencer[1] = 1
+    #expect(vga.naturalSize == (640, 400))
+    vga.graphics[6] = 5
+    #expect(vga.naturalSize == (640, 400))
+    vga.sequencer[1] = 9
+    vga.crtc[1] = 39
+    #expect(vga.naturalSize == (640, 400))
+  }
+}

@@ -1,0 +1,137 @@
+import CPU
+import Devices
+import Host
+import Roms
+import Synchronization
+import Testing
+
+@testable import Machine
+
+@Suite struct FrontPanelTests {
+  private func demonstration(_ change: (inout MachineConfiguration) -> Void = { _ in }) throws
+    -> Machine
+  {
+    var configuration = MachineConfiguration()
+    configuration.memory = MachineConfiguration.smallestMemory
+    configuration.timeLimit = 120
+    configuration.startTime = MachineConfiguration.fixedStartTime
+    change(&configuration)
+    return try Machine(
+      configuration: configuration, image: .demonstration(),
+      console: Console(serial: .capture, debug: .capture, readsInput: false))
+  }
+
+  /// Whatever engine runs when, the guest does the same.
+  @Test func enginesTakeOverAtAnyTime() throws {
+    let plain = try demonstration()
+    #expect(plain.run() == .powerOff)
+    let expected = plain.report(boot: "", hashesState: true)
+    for seed in [1, 2] as [UInt64] {
+      let switching = try demonstration()
+      var random = TestRandom(seed: seed)
+      var cycle: UInt64 = 0
+      while switching.ending == nil {
+        cycle += UInt64(random.below(seed == 1 ? 400_000 : 8_000_000))
+        switching.advance(to: cycle)
+        switching.selectEngine(Engines.available[random.below(Engines.available.count)])
+      }
+      let report = switching.report(boot: "", hashesState: true)
+      #expect(report.stateHash == expected.stateHash)
+      #expect(report.instructions == expected.instructions && report.cycles == expected.cycles)
+      #expect(report.engines.count == Engines.available.count)
+      #expect(report.engines.reduce(0) { $0 + $1.instructions } == expected.instructions)
+      #expect(report.engines.allSatisfy { $0.instructions > 0 })
+    }
+  }
+
+  /// A window that watches a run changes nothing of it.
+  @Test func beingWatchedChangesNothing() throws {
+    let plain = try demonstration()
+    _ = plain.run()
+    let watched = try demonstration()
+    let panel = try FrontPanel()
+    watched.attach(panel)
+    let first = try #require(panel.takeUpdate())
+    let mirror = VideoMirror(
+      memorySize: panel.status.videoMemory, frequency: panel.status.frequency)
+    mirror.apply(first)
+    var cycle: UInt64 = 0
+    while watched.ending == nil {
+      cycle += 1_000_000
+      watched.advance(to: cycle)
+      if let update = panel.takeUpdate() { mirror.apply(update) }
+    }
+    #expect(
+      watched.report(boot: "", hashesState: true).stateHash
+        == plain.report(boot: "", hashesState: true).stateHash)
+    // The mirror has seen the end.
+    watched.panelState?.picture = nil
+    watched.panelState?.nextPicture = 0
+    _ = panel.takeUpdate()
+    watched.publish(.max / 2)
+    mirror.apply(try #require(panel.takeUpdate()))
+    var frame = VideoFrame()
+    mirror.render(into: &frame)
+    #expect(frame == watched.pc.screen)
+    #expect(panel.status.instructions > 0 && panel.status.work.count == 1)
+    #expect(panel.status.activity["pit"] ?? 0 > 0)
+  }
+
+  @Test func commandsAreObeyedFromAnotherThread() throws {
+    let panel = try FrontPanel()
+    let outcome = ThreadResult()
+    try HostThread.start(name: "machine") {
+      do {
+        let machine = try Self().demonstration { $0.clock = .host }
+        machine.attach(panel)
+        outcome.set("\(machine.run())")
+      } catch { outcome.set("\(error)") }
+    }
+    func wait(_ condition: () -> Bool) -> Bool {
+      for _ in 0..<3000 {
+        if condition() { return true }
+        HostClock.sleep(until: HostClock.nanoseconds &+ 10_000_000)
+      }
+      return false
+    }
+    #expect(wait { panel.status.instructions > 0 })
+    panel.send(.pause(true))
+    #expect(wait { panel.status.state == .paused })
+    let cycles = panel.status.cycles
+    HostClock.sleep(until: HostClock.nanoseconds &+ 250_000_000)
+    #expect(panel.status.cycles == cycles)
+    panel.send(.engine("translator"))
+    panel.send(.pause(false))
+    #expect(wait { panel.status.engine == "translator" && panel.status.cycles > cycles })
+    panel.send(.engine("no such engine"))
+    panel.send(.reset)
+    #expect(wait { panel.status.state == .running })
+    // Without ACPI the machine goes off at once, with ACPI the guest is told.
+    panel.send(.powerButton)
+    panel.send(.end(.closed))
+    #expect(wait { outcome.get() != nil })
+    #expect(["closed", "powerOff"].contains(outcome.get()))
+  }
+
+  /// A processor that nothing can wake leaves its last picture in the window until a reset or the end.
+  @Test func aHaltForEverWaitsForTheWindow() throws {
+    var rom = [UInt8](repeating: 0x90, count: 0x10000)
+    rom.replaceSubrange(0xFFF0..<0xFFF2, with: [0xFA, 0xF4])  // cli; hlt
+    var configuration = MachineConfiguration()
+    configuration.memory = MachineConfiguration.smallestMemory
+    configuration.timeLimit = 0.5
+    let machine = try Machine(
+      configuration: configuration, image: ROMLoader.load(rom: rom, name: "rom"),
+      console: Console(serial: .none, debug: .none, readsInput: false))
+    let panel = try FrontPanel()
+    machine.attach(panel)
+    #expect(machine.run() == .timeLimit)
+    #expect(panel.status.state == .halted)
+  }
+}
+
+private final class ThreadResult: Sendable {
+  private let text = Mutex<String?>(nil)
+  func set(_ value: String) { text.withLock { $0 = value } }
+  func get() -> String? { text.withLock { $0 } }
+}
