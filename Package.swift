@@ -35,13 +35,22 @@ let package = Package(
       dependencies: ["CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter"],
       swiftSettings: engineSettings),
     .target(
+      name: "DirectExecution",
+      dependencies: ["CHost", "Host", "Memory", "CPU"], swiftSettings: engineSettings),
+    .target(
+      name: "Switching",
+      dependencies: [
+        "CHost", "Host", "Memory", "CPU", "Interpreter", "Translator", "DirectExecution",
+      ],
+      swiftSettings: engineSettings),
+    .target(
       name: "Devices", dependencies: ["Bus", .product(name: "Logging", package: "swift-log")],
       swiftSettings: engineSettings),
     .target(
       name: "Machine",
       dependencies: [
-        "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Translator", "Devices",
-        "Statistics",
+        "CHost", "Host", "ISA", "Bus", "Memory", "CPU", "Interpreter", "Translator",
+        "DirectExecution", "Switching", "Devices", "Statistics",
         "Roms", "GuestPrograms",
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -91,6 +100,11 @@ let package = Package(
       name: "FloatingPointTests",
       dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "CPUTests", dependencies: ["Bus", "Memory", "CPU", "Interpreter"]),
+    .testTarget(
+      name: "SwitchingTests", dependencies: ["CHost", "Bus", "Memory", "CPU", "Switching"]),
+    .testTarget(
+      name: "DirectExecutionTests",
+      dependencies: ["CHost", "Bus", "Memory", "CPU", "Host", "Machine", "DirectExecution"]),
     .testTarget(
       name: "FrontendTests",
       dependencies: ["Frontend", "switchback", "Host", "Machine", "Roms", "SystemROMs"]),

@@ -8,6 +8,10 @@ public enum Exit: Sendable, Equatable {
   case stopped
   /// Triple fault.
   case shutdown
+  /// CPL has become 3, and whoever drives the engine wants to know.
+  case userCode
+  /// The engine cannot go on; the state is lost.
+  case failed(String)
 }
 
 /// Something that executes guest code on a processor state.

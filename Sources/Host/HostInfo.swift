@@ -31,6 +31,9 @@ public struct HostInfo: Sendable, Equatable {
     return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
   }
 
+  /// Cycles per microsecond of the host's processor as its kernel tells them, 2000 if it does not.
+  public static let megahertz = UInt64(max(1, hertz > 0 ? hertz / 1e6 : 2000))
+
   /// The clock of this computer's first processor now, in hertz; 0 if the kernel does not tell.
   public static var hertz: Double {
     let megahertz = value(of: "cpu MHz", in: HostFile.read("/proc/cpuinfo", limit: 1 << 16) ?? [])

@@ -8,6 +8,8 @@ public enum Ending: Sendable, Equatable {
   case debugExit(UInt8)
   /// An exception could not be delivered, with the dump to print.
   case tripleFault(dump: String)
+  /// The engine lost the guest's state, for the given reason.
+  case failed(String)
   /// The text waited for has appeared.
   case untilReached
   case timeLimit
@@ -29,7 +31,7 @@ public enum Ending: Sendable, Equatable {
     case .powerOff, .reset, .untilReached, .quit, .closed: 0
     case .debugExit(let status): Int32(status)
     case .displayLost: 69
-    case .tripleFault: 70
+    case .tripleFault, .failed: 70
     case .halted: 71
     case .timeLimit, .cycleLimit: 124
     case .signal(let number): 128 &+ number
@@ -43,6 +45,7 @@ public enum Ending: Sendable, Equatable {
     case .reset: "reset"
     case .debugExit: "debug exit"
     case .tripleFault: "triple fault"
+    case .failed(let reason): reason
     case .untilReached: "the text of --until appeared"
     case .timeLimit: "time limit"
     case .cycleLimit: "cycle limit"

@@ -1,25 +1,24 @@
 import CPU
+import DirectExecution
 import Interpreter
+import Switching
 import Translator
 
 /// The engines of this build, by the names of the command line, and those that one machine has made so far:
 /// they share the processor's state and the decoded code, so that the machine can go on with another one.
 public struct Engines {
   /// Every engine that can be asked for, the default first.
-  public static let available = ["interpreter", "translator"]
-  /// Names that the command line knows and this build does not have.
-  public static let planned = ["adaptive", "direct"]
+  public static let available = ["interpreter", "translator", "adaptive", "direct"]
+
+  /// Those that a comparison measures unless told otherwise.
+  public static let compared = ["interpreter", "translator", "adaptive"]
 
   /// Checks a name from the command line.
   /// - Throws: `InputError` saying which engines there are.
   public static func check(_ name: String) throws(InputError) {
     guard !available.contains(name) else { return }
     let list = available.joined(separator: ", ")
-    throw InputError(
-      .usage,
-      planned.contains(name)
-        ? "--engine: '\(name)' is not in this build; available: \(list)"
-        : "--engine: unknown engine '\(name)'; available: \(list)")
+    throw InputError(.usage, "--engine: unknown engine '\(name)'; available: \(list)")
   }
 
   private let processor: Processor
@@ -46,13 +45,43 @@ public struct Engines {
   }
 
   private func make(_ name: String) throws(InputError) -> any Engine {
-    guard name == "translator" else { return interpreter }
+    guard name != "interpreter" else { return interpreter }
+    let translator = try translator()
+    guard name != "translator" else { return translator }
+    return Self.switcher(name, processor, translator, configuration)
+  }
+
+  /// The one translator of the machine: decoded blocks know their translation.
+  private func translator() throws(InputError) -> Translator {
+    if let translator = made["translator"] as? Translator { return translator }
+    for engine in made.values { if let switcher = engine as? Switcher { return switcher.translator } }
     do {
       return try Translator(
         processor: processor, interpreter: interpreter, options: configuration.translator)
     } catch {
       throw InputError(.unavailable, "--engine: the translator cannot run here: \(error)")
     }
+  }
+
+  /// The translator and direct execution, if that can and may be had.
+  private static func switcher(
+    _ name: String, _ processor: Processor, _ translator: Translator,
+    _ configuration: MachineConfiguration
+  ) -> Switcher {
+    var direct: DirectEngine?
+    var whyNot: String?
+    if name == "adaptive", configuration.clock == .cycles, !configuration.directWithCycles {
+      whyNot = "--clock cycles makes runs reproducible; --direct allows it"
+    } else {
+      do throws(SandboxError) {
+        direct = try DirectEngine(
+          processor: processor, mhz: configuration.mhz,
+          failingStep: configuration.failingSandboxStep)
+      } catch { whyNot = "\(error)" }
+    }
+    return Switcher(
+      name: name, processor: processor, translator: translator, direct: direct, whyNot: whyNot,
+      policy: name == "direct" ? AlwaysDirect() : RentOrBuy())
   }
 }
 
@@ -67,6 +96,7 @@ struct EngineUsage {
   private var halts: UInt64 = 0
   private var stops: UInt64 = 0
   private var shutdowns: UInt64 = 0
+  private var failures: UInt64 = 0
 
   init(name: String) { self.name = name }
 
@@ -79,8 +109,9 @@ struct EngineUsage {
     switch exit {
     case .deadline: deadlines &+= 1
     case .halted: halts &+= 1
-    case .stopped: stops &+= 1
+    case .stopped, .userCode: stops &+= 1
     case .shutdown: shutdowns &+= 1
+    case .failed: failures &+= 1
     }
   }
 
@@ -88,6 +119,7 @@ struct EngineUsage {
   var exits: [String: UInt64] {
     let all = [
       ("deadline", deadlines), ("halted", halts), ("stopped", stops), ("shutdown", shutdowns),
+      ("failed", failures),
     ]
     return Dictionary(uniqueKeysWithValues: all.filter { $0.1 > 0 })
   }

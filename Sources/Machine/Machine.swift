@@ -21,7 +21,7 @@ public final class Machine {
   let pc: PC
   /// The engine in use; another one may take over between two of its runs.
   private(set) var engine: any Engine
-  private var engines: Engines
+  private(set) var engines: Engines
   private let image: BootImage
   private let drives: DriveSet
 
@@ -213,9 +213,10 @@ public final class Machine {
       cycles: cpu.pointee.cycles &- cycles)
     if cpu.pointee.cycles >= events.nextTime { events.runDue() }
     switch exit {
-    case .deadline, .stopped: break
+    case .deadline, .stopped, .userCode: break
     case .halted: if ending == nil && !resetRequested { idle() }
     case .shutdown: end(.tripleFault(dump: dump()))
+    case .failed(let reason): end(.failed(reason))
     }
     if cpu.pointee.cycles >= sliceEnd { endSlice() }
     if after >= nextHousekeeping {

@@ -62,6 +62,10 @@ public struct MachineConfiguration: Sendable, Equatable {
   /// The run ends well as soon as this has appeared on the serial line, port E9h or the text screen.
   public var until: String?
   public var trace: Set<TraceKind> = []
+  /// Whether the adaptive engine may execute directly although the clock counts cycles: such runs differ.
+  public var directWithCycles = false
+  /// A step of the sandbox's start that is made to fail, for tests; 0 for none.
+  public var failingSandboxStep: UInt32 = 0
   /// Whether decoded blocks are kept; off, every instruction is decoded when it is executed.
   public var cachesBlocks = true
   /// The size of the code cache, and what is not lowered.

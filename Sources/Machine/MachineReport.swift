@@ -1,6 +1,7 @@
 import CPU
 import Host
 import Statistics
+import Switching
 import Translator
 
 extension Machine {
@@ -29,7 +30,7 @@ extension Machine {
         name: $0.name, instructions: $0.instructions, cycles: $0.cycles,
         hostSeconds: Double($0.nanoseconds) / 1e9, entries: $0.entries, exits: $0.exits)
     }
-    if let translator = engine(named: "translator") as? Translator {
+    if let translator {
       let statistics = translator.statistics
       report.translator = .init(
         blocks: statistics.blocks, guestBytes: statistics.guestBytes,
@@ -37,6 +38,9 @@ extension Machine {
         evictions: statistics.evictions, invalidations: statistics.invalidations,
         chained: statistics.chained, lookups: statistics.lookups, misses: statistics.misses,
         callouts: translator.callouts)
+    }
+    for engine in engines.made.values {
+      if let switcher = engine as? Switcher { add(switcher, to: &report) }
     }
     report.memory = [("resets", resets), ("host_resident_bytes", HostInfo.residentBytes)]
     var devices: [String: Report.Device] = [:]
@@ -52,5 +56,43 @@ extension Machine {
     report.devices = devices
     if hashesState { report.stateHash = hexadecimal(stateHash) }
     return report
+  }
+}
+
+extension Machine {
+  /// The translator, if there is one.
+  var translator: Translator? {
+    engines.made.values.lazy.compactMap { $0 as? Translator ?? ($0 as? Switcher)?.translator }.first
+  }
+
+  /// Why the engine that was asked for executes nothing directly; nil if it does or was not asked to.
+  public var whyNotDirect: String? { (engine as? Switcher)?.whyNot }
+
+  private func add(_ switcher: Switcher, to report: inout Report) {
+    for (reason, count) in switcher.statistics.decisions {
+      report.decisions[reason.rawValue] = count
+    }
+    report.switches = switcher.statistics.switches.map {
+      .init(
+        from: $0.key.from.rawValue, to: $0.key.to.rawValue, reason: $0.key.reason,
+        count: $0.value)
+    }.sorted { ($0.from, $0.reason) < ($1.from, $1.reason) }
+    var direct = Report.Direct()
+    direct.whyNot = switcher.whyNot
+    direct.declined = switcher.statistics.declined
+    if let statistics = switcher.directStatistics {
+      direct.sandboxes = statistics.sandboxes
+      direct.sandboxesLost = statistics.sandboxesLost
+      direct.instructions = statistics.instructions
+      direct.cycles = statistics.cycles
+      direct.hostSeconds = Double(statistics.nanoseconds) / 1e9
+      direct.entries = statistics.entries
+      direct.runs = statistics.runs
+      direct.runLengths = statistics.runLengths
+      for (kind, count) in statistics.traps { direct.traps[kind.rawValue] = count }
+      direct.pagesMapped = statistics.pagesMapped
+      direct.selectorRepairs = statistics.selectorRepairs
+    }
+    report.direct = direct
   }
 }

@@ -57,7 +57,7 @@ final class Tracer {
       machine.engine.traceBlock = { [unowned self] address in
         line("\(cpu.pointee.cycles) block \(hexadecimal(address)) interpreter")
       }
-      (machine.engine as? Translator)?.traceTranslation = { [unowned self] listing in
+      machine.translator?.traceTranslation = { [unowned self] listing in
         let lines = listing.text.split(separator: "\n")
         line("\(cpu.pointee.cycles) translated " + lines.joined(separator: "\n  "))
       }

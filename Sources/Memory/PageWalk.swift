@@ -164,6 +164,7 @@ public struct PageMapping: Equatable, Sendable {
   public var physicalPage: UInt32
   public var writable: Bool
   public var global: Bool
+  public var executable = true
 }
 
 extension CPU {
@@ -174,7 +175,7 @@ extension CPU {
       return PageMapping(
         physicalPage: linear & 0xFFFF_F000 & pointee.a20Mask, writable: true, global: false)
     }
-    guard let (physical, leaf, rights) = peekEntries(linear), physical < 1 << 32,
+    guard let (physical, leaf, rights, noExecute) = peekEntries(linear), physical < 1 << 32,
       leaf & accessedBit != 0, !user || rights & userBit != 0
     else { return nil }
     let writeProtect = pointee.cr0 & (1 << 16) != 0
@@ -182,11 +183,12 @@ extension CPU {
     return PageMapping(
       physicalPage: UInt32(truncatingIfNeeded: physical) & 0xFFFF_F000,
       writable: mayWrite && leaf & dirtyBit != 0,
-      global: pointee.cr4 & (1 << 7) != 0 && leaf & globalBit != 0)
+      global: pointee.cr4 & (1 << 7) != 0 && leaf & globalBit != 0, executable: !noExecute)
   }
 
-  /// Physical address, last-level entry and the rights of all levels together.
-  private func peekEntries(_ linear: UInt32) -> (UInt64, UInt64, UInt64)? {
+  /// Physical address, last-level entry, the rights of all levels together and whether one of them forbids
+  /// execution.
+  private func peekEntries(_ linear: UInt32) -> (UInt64, UInt64, UInt64, Bool)? {
     if pointee.cr4 & (1 << 5) != 0 {
       let pdpte = self[pdpte: Int(linear >> 30)]
       guard pdpte & present != 0 else { return nil }
@@ -195,25 +197,29 @@ extension CPU {
       guard pde & present != 0 else { return nil }
       if pde & largeBit != 0 {
         return (
-          physicalOf((pde & 0x0000_000F_FFE0_0000) | UInt64(linear & 0x001F_FFFF)), pde, pde
+          physicalOf((pde & 0x0000_000F_FFE0_0000) | UInt64(linear & 0x001F_FFFF)), pde, pde,
+          pde & noExecuteBit != 0
         )
       }
       let pte = read64(
         physical: physicalOf((pde & paeAddress) | UInt64(((linear >> 12) & 0x1FF) &* 8)))
       guard pte & present != 0 else { return nil }
-      return (physicalOf((pte & paeAddress) | UInt64(linear & 0xFFF)), pte, pde & pte)
+      return (
+        physicalOf((pte & paeAddress) | UInt64(linear & 0xFFF)), pte, pde & pte,
+        (pde | pte) & noExecuteBit != 0
+      )
     }
     let pde = UInt64(
       read32(
         physical: physicalOf(UInt64(pointee.cr3 & 0xFFFF_F000) | UInt64((linear >> 22) &* 4))))
     guard pde & present != 0 else { return nil }
     if pointee.cr4 & (1 << 4) != 0 && pde & largeBit != 0 {
-      return (physicalOf((pde & 0xFFC0_0000) | UInt64(linear & 0x003F_FFFF)), pde, pde)
+      return (physicalOf((pde & 0xFFC0_0000) | UInt64(linear & 0x003F_FFFF)), pde, pde, false)
     }
     let pte = UInt64(
       read32(
         physical: physicalOf((pde & 0xFFFF_F000) | UInt64(((linear >> 12) & 0x3FF) &* 4))))
     guard pte & present != 0 else { return nil }
-    return (physicalOf((pte & 0xFFFF_F000) | UInt64(linear & 0xFFF)), pte, pde & pte)
+    return (physicalOf((pte & 0xFFFF_F000) | UInt64(linear & 0xFFF)), pte, pde & pte, false)
   }
 }

@@ -45,8 +45,11 @@ public final class PhysicalMemory {
   private var lastDevice = 0
   private var observers: [any CodeObserver] = []
 
-  /// Keeps copies of translations, if anyone does.
-  public weak var translationObserver: (any TranslationObserver)?
+  /// Keep copies of translations. They hold the memory, so it does not hold them.
+  private struct WeakObserver {
+    weak var observer: (any TranslationObserver)?
+  }
+  private var weakTranslationObservers: [WeakObserver] = []
 
   /// Bytes in the memory file after RAM, for devices whose memory the processor reaches directly.
   public let deviceMemorySize: Int
@@ -266,6 +269,17 @@ public final class PhysicalMemory {
 
   /// Adds an observer of writes to pages that hold decoded code.
   public func addCodeObserver(_ observer: any CodeObserver) { observers.append(observer) }
+
+  /// Adds an observer of changed translations, for as long as it lives.
+  public func addTranslationObserver(_ observer: any TranslationObserver) {
+    weakTranslationObservers.append(WeakObserver(observer: observer))
+  }
+
+  func forEachTranslationObserver(_ body: (any TranslationObserver) -> Void) {
+    for entry in weakTranslationObservers {
+      if let observer = entry.observer { body(observer) }
+    }
+  }
 
   /// Marks a page as holding decoded code. The caller revokes cached write translations.
   /// - Returns: whether it was not marked before.

@@ -75,7 +75,9 @@ extension CPU {
         }
       }
     }
-    memory.translationObserver?.translationsFlushed(includingGlobal: includingGlobal)
+    memory.forEachTranslationObserver {
+      $0.translationsFlushed(includingGlobal: includingGlobal)
+    }
     requestAttention()
   }
 
@@ -86,7 +88,7 @@ extension CPU {
       Self.dropData(tlb, linear)
       tlb.code(linear).pointee.executeTag = 1
     }
-    memory.translationObserver?.translationFlushed(page: linear & 0xFFFF_F000)
+    memory.forEachTranslationObserver { $0.translationFlushed(page: linear & 0xFFFF_F000) }
     requestAttention()
   }
 
@@ -103,7 +105,7 @@ extension CPU {
         tlb.entry(i << 12).pointee.writeTag = 1
       }
     }
-    memory.translationObserver?.writesRevoked(physicalPage: physical)
+    memory.forEachTranslationObserver { $0.writesRevoked(physicalPage: physical) }
   }
 
   /// Makes every write to some physical pages, in ascending order, take the slow path from now on.

@@ -119,6 +119,11 @@ public struct Report: Sendable, Equatable {
   public var devices: [String: Device] = [:]
   /// What the translator did, if it took part.
   public var translator: Translator?
+  /// Evaluations of the decision algorithm by outcome.
+  public var decisions: [String: UInt64] = [:]
+  public var switches: [Switch] = []
+  /// What direct execution did, if it was asked for.
+  public var direct: Direct?
   public var slowdown: Slowdown?
 
   public init(host: Host, guest: Guest) {
@@ -166,9 +171,11 @@ extension Report {
         "user": user.json, "kernel": kernel.json,
         "idle": .object(["cycles": .integer(idleCycles)]),
       ]),
-      "decisions": .object([]),
-      "switches": .array([]),
+      "decisions": .object(
+        decisions.sorted { $0.key < $1.key }.map { .init($0.key, .integer($0.value)) }),
+      "switches": .array(switches.map(\.json)),
       "translator": translator.map(\.json),
+      "direct": direct.map(\.json),
       "memory": .object(memory.map { .init($0.name, .integer($0.count)) }),
       "devices": .object(
         devices.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) }),
@@ -245,6 +252,13 @@ extension Report {
       }
     }
     translator?.addRows(to: &table)
+    direct?.addRows(to: &table)
+    for (reason, count) in decisions.sorted(by: { $0.key < $1.key }) {
+      table.row("  decided \(reason)", grouped(count))
+    }
+    for change in switches {
+      table.row("  \(change.from) to \(change.to): \(change.reason)", grouped(change.count))
+    }
     for counter in memory where counter.count > 0 {
       table.row(counter.name.replacing("_", with: " "), grouped(counter.count))
     }

@@ -70,6 +70,9 @@ public final class Translator: Engine, TranslationObserver {
 
   public internal(set) var statistics = TranslatorStatistics()
 
+  /// Whether `run` returns when ring-3 code is about to run, unless it has begun with such code.
+  public var stopsAtUserCode = false
+
   /// Where the host's floating-point state is saved.
   private let fpuImage: UnsafeMutableRawPointer
   /// Calls of handlers by instruction row.
@@ -112,7 +115,7 @@ public final class Translator: Engine, TranslationObserver {
     cpu.pointee.translated.callouts = calloutCounts
     cpu.pointee.translated.codeStart = code.address(0)
     cpu.pointee.translated.codeEnd = code.address(options.codeCache)
-    memory.translationObserver = self
+    memory.addTranslationObserver(self)
     interpreter.cache.blockDropped = { [unowned self] in kill($0) }
     interpreter.cache.allDropped = { [unowned self] in flush() }
   }
@@ -146,10 +149,18 @@ public final class Translator: Engine, TranslationObserver {
     defer { switchback_release_handlers() }
     interpreter.startAccounting()
     defer { interpreter.account() }
+    var reportsUserCode = stopsAtUserCode && (cpu.pointee.cpl != 3 || cpu.pointee.stop != 0)
     while true {
       if cpu.pointee.cycles >= cpu.pointee.deadline { return .deadline }
       if flushPending { flush() }
       if cpu.pointee.stop != 0, let exit = interpreter.attend() { return exit }
+      if stopsAtUserCode {
+        if cpu.pointee.cpl != 3 {
+          reportsUserCode = true
+        } else if reportsUserCode && !interpreter.single {
+          return .userCode
+        }
+      }
       if (cpu.pointee.cpl == 3) != interpreter.accountedUser { interpreter.account() }
       do throws(Fault) {
         let block = try interpreter.currentBlock()

@@ -25,7 +25,7 @@ struct Compare: ParsableCommand {
         try Arguments.engine(String($0))
       }
     })
-  var engines: [String] = Engines.available
+  var engines: [String] = Engines.compared
 
   @Option(
     name: .customLong("repeat"),

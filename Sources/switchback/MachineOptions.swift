@@ -56,6 +56,10 @@ struct MachineOptions: ParsableArguments {
     transform: { try Arguments.choice(MachineConfiguration.Clock.self, $0) })
   var clock: MachineConfiguration.Clock?
 
+  @Flag(
+    help: "Let '--engine adaptive' execute directly although '--clock cycles' runs then differ.")
+  var direct = false
+
   @Option(
     help: ArgumentHelp(
       "Guest cycles per microsecond (\(MachineConfiguration.defaultMHz)).", valueName: "n"),
@@ -127,6 +131,7 @@ struct MachineOptions: ParsableArguments {
     result.hasACPI = !noAcpi
     result.hasAPIC = !noApic
     result.hasHPET = !noHpet
+    result.directWithCycles = direct
     if clock == .cycles { result.startTime = MachineConfiguration.fixedStartTime }
     return result
   }

@@ -33,6 +33,9 @@ struct RunJob: Sendable {
     let pc = try Machine(
       configuration: configuration, image: image, console: console, script: script,
       engine: engine, drives: drives)
+    if let engine, let reason = pc.whyNotDirect {
+      Switchback.complain("--engine \(engine): no direct execution: \(reason)")
+    }
     if let panel { pc.attach(panel) }
     if let traceFile {
       do { try pc.traceTo(path: traceFile) } catch {
@@ -69,7 +72,7 @@ struct RunJob: Sendable {
     switch ending {
     case .tripleFault(let dump):
       writeToStandardError("switchback: triple fault\n" + dump)
-    case .halted, .timeLimit, .cycleLimit:
+    case .halted, .timeLimit, .cycleLimit, .failed:
       Switchback.complain("the run ended: \(ending.description)")
     case .powerOff, .reset, .debugExit, .untilReached, .quit, .closed, .displayLost, .signal: break
     }

@@ -7,6 +7,7 @@
 #include "CPUState.h"
 #include "TranslatedCode.h"
 #include "HostCalls.h"
+#include "DirectSandbox.h"
 #include "X87Shims.h"
 #include "XMMValue.h"
 #include "PackedShims.h"

@@ -199,6 +199,7 @@ public struct Comparison: Sendable {
       configuration: configuration)
     var configuration = configuration
     configuration.endsOnReset = true
+    configuration.directWithCycles = true
     let console = try Console(serial: .capture, debug: .none, readsInput: false)
     let machine = try Machine(
       configuration: configuration, image: image, console: console, engine: engine)

@@ -1,0 +1,52 @@
+import Memory
+
+/// Looks for instructions that a ring-3 program may well execute but that would show it the host instead of
+/// the guest: CPUID, RDTSC, RDTSCP, XGETBV, and for SYSCALL and SYSENTER, after which the host cannot tell where
+/// they were. A page that may hold one is not executable in a sandbox. Operands can look like such instructions;
+/// they cost speed, nothing else. Rare ones that look like many operands (SGDT, SIDT, SMSW, SLDT, STR, LAR, LSL,
+/// VERR, VERW) are left alone.
+enum CodeScan {
+  /// Whether the 4096 bytes at `page` may hold such an instruction or the beginning of one.
+  /// - Parameter next: the first byte of the page that follows, nil if that is not known.
+  static func isSuspicious(_ page: UnsafeRawPointer, next: UInt8?) -> Bool {
+    let bytes = page.assumingMemoryBound(to: UInt8.self)
+    if bytes[4095] == 0x0F {
+      guard let next, next != 1, !isSensitive(next, 0) else { return true }
+    }
+    if bytes[4094] == 0x0F, bytes[4095] == 1 { return true }
+    // Eight bytes at a time: is any of them 0Fh?
+    for offset in stride(from: 0, to: 4096, by: 8) {
+      let x = page.load(fromByteOffset: offset, as: UInt64.self) ^ 0x0F0F_0F0F_0F0F_0F0F
+      var hits = (x &- 0x0101_0101_0101_0101) & ~x & 0x8080_8080_8080_8080
+      while hits != 0 {
+        let at = offset + hits.trailingZeroBitCount >> 3
+        hits &= hits &- 1
+        if at < 4095, bytes[at] == 0x0F,
+          isSensitive(bytes[at + 1], at < 4094 ? bytes[at + 2] : 0)
+        {
+          return true
+        }
+      }
+    }
+    return false
+  }
+
+  private static func isSensitive(_ second: UInt8, _ third: UInt8) -> Bool {
+    switch second {
+    case 0xA2, 0x31, 0x05, 0x34: true
+    case 0x01: third == 0xD0 || third == 0xF9
+    default: false
+    }
+  }
+}
+
+extension PhysicalMemory {
+  /// Whether code in the RAM page at `physical` may be executed by the host's processor.
+  /// - Parameter next: the RAM page that follows in the address space, if one does.
+  func mayExecuteDirectly(page physical: UInt32, next: UInt32?) -> Bool {
+    guard physical & 0xFFF == 0, physical < ramSize else { return false }
+    var byte: UInt8?
+    if let next, next < ramSize { byte = ram.load(fromByteOffset: Int(next), as: UInt8.self) }
+    return !CodeScan.isSuspicious(UnsafeRawPointer(ram) + Int(physical), next: byte)
+  }
+}

@@ -1,0 +1,149 @@
+import Foundation
+import Host
+import Machine
+import Testing
+
+/// Ring-3 programs under direct execution in a real guest, and programs that try to get out.
+@Suite(.serialized, .enabled(if: Guests.arePresent, "make guests fetches them"))
+struct DirectExecutionGuestTests {
+  /// Builds a program of Tests/GuestPrograms.
+  static func build(_ name: String, _ options: [String], in scratch: Scratch) throws -> String {
+    let source =
+      URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "GuestPrograms/\(name).c").path
+    let built = try NativeProcess.run(
+      "/usr/bin/gcc",
+      arguments: ["gcc", "-m32", "-O1", "-w", "-o", "\(scratch.path)/\(name)", source] + options,
+      environment: ["PATH=/usr/bin:/bin"], input: "/dev/null", directory: scratch.path)
+    #expect(built.status == 0, "\(String(decoding: built.standardError, as: UTF8.self))")
+    return "\(scratch.path)/\(name)"
+  }
+
+  /// Threads, signals, faults, mappings, forks, ptrace, segments, self-modifying code and endless loops: the same
+  /// as natively under every engine.
+  @Test(arguments: ["adaptive", "direct"]) func programsDoTheSameAsNatively(engine: String) throws {
+    let scratch = try Scratch()
+    let program = try Self.build(
+      "torture", ["-msse2", "-mfpmath=387", "-pthread"], in: scratch)
+    let run = try Program([
+      "compare", "--kernel", Guests.kernel, "--engines", engine, "--repeat", "1",
+      "--time-limit", "200", "--", program,
+    ])
+    #expect(run.status == 0, "\(run.error)")
+  }
+
+  /// Where in the sandbox's program the system call is that restores a frame.
+  static func returnSite() throws -> Int {
+    let image = Data(try HostFile.contents(of: Program.path, limit: 1 << 30))
+    // MOV EAX, 15; SYSCALL behind an ELF header.
+    let site = try #require(image.range(of: Data([0xB8, 15, 0, 0, 0, 0x0F, 0x05])))
+    let header = try #require(
+      image.range(
+        of: Data([0x7F, 0x45, 0x4C, 0x46]), options: .backwards, in: 0..<site.lowerBound))
+    return site.lowerBound - header.lowerBound + 5
+  }
+
+  /// Boots with programs in the RAM disk and returns what it printed and the report.
+  func boot(_ script: String, files: [(String, [UInt8])], options: [String]) throws -> (
+    Program, [String: Any]
+  ) {
+    let scratch = try Scratch()
+    let disk = try scratch.file(
+      "initrd", try Guests.ramDisk(initScript: Guests.setUp + script, files: files))
+    let path = "\(scratch.path)/report.json"
+    let run = try Program(
+      [
+        "run", "--kernel", Guests.kernel, "--initrd", disk, "--append",
+        "console=ttyS0 quiet cryptomgr.notests", "--stats", path, "--time-limit", "200",
+      ] + options)
+    let data = Data(try HostFile.contents(of: path))
+    let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    return (run, report)
+  }
+
+  @Test func nothingGetsOut() throws {
+    let scratch = try Scratch()
+    let program = try Self.build("escape", ["-static"], in: scratch)
+    let (run, report) = try boot(
+      "cp /escape /tmp/escape; chmod +x /tmp/escape; /tmp/escape \(try Self.returnSite()); poweroff -f\n",
+      files: [("escape", try HostFile.contents(of: program))], options: ["--engine", "direct"])
+    #expect(run.status == 0, "\(run.output.suffix(2000)) \(run.error)")
+    #expect(run.output.contains("still here"))
+    // Every attempt that was meant to end in a signal did.
+    for line in run.output.split(whereSeparator: \.isNewline) where line.contains("attempts") {
+      let own = line.hasPrefix("selectors: 8") || line.hasPrefix("mappings: 1")
+      #expect(own || line.contains(" 0 ended by themselves"), "\(line)")
+    }
+    let direct = try #require(report["direct"] as? [String: Any])
+    #expect((direct["stubs"] as? Int ?? 0) > 0)
+    let traps = try #require(direct["traps"] as? [String: Int])
+    #expect((traps["escape"] ?? 0) > 0)
+  }
+
+  /// A host that lacks something: the run goes on without, and says why.
+  @Test func reproducibleRunsDoWithoutDirectExecution() throws {
+    let (run, report) = try boot(
+      "poweroff -f\n", files: [], options: ["--engine", "adaptive"])
+    #expect(run.status == 0)
+    #expect(run.error.contains("no direct execution: --clock cycles"))
+    let direct = try #require(report["direct"] as? [String: Any])
+    #expect((direct["unavailable"] as? String)?.contains("reproducible") == true)
+    #expect(direct["entries"] as? Int == 0)
+  }
+
+  /// A guest that computes for ever, and its sandbox processes.
+  private func busyGuest(_ scratch: Scratch) throws -> (Process, [Int32]) {
+    let disk = try scratch.file(
+      "initrd",
+      try Guests.ramDisk(initScript: Guests.setUp + "while :; do x=$((x+1)); done\n"))
+    let process = Process()
+    process.executableURL = URL(filePath: Program.path)
+    process.arguments = [
+      "run", "--engine", "direct", "--kernel", Guests.kernel, "--initrd", disk, "--append",
+      "console=ttyS0 quiet cryptomgr.notests", "--serial", "none", "--time-limit", "100",
+    ]
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let path = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
+    for _ in 0..<600 {
+      let text = String(decoding: HostFile.read(path, limit: 4096) ?? [], as: UTF8.self)
+      let children = text.split(separator: " ").compactMap { Int32($0) }
+      if children.count > 1 { return (process, children) }
+      Thread.sleep(forTimeInterval: 0.1)
+    }
+    process.terminate()
+    Issue.record("no sandbox was started")
+    return (process, [])
+  }
+
+  /// Whether a process is there and no zombie.
+  private func lives(_ process: Int32) -> Bool {
+    let text = String(
+      decoding: HostFile.read("/proc/\(process)/stat", limit: 512) ?? [], as: UTF8.self)
+    guard let state = text.split(separator: ")").last?.first(where: { $0 != " " }) else {
+      return false
+    }
+    return state != "Z" && state != "X"
+  }
+
+  @Test func noSandboxOutlivesTheMonitor() throws {
+    let scratch = try Scratch()
+    let (process, sandboxes) = try busyGuest(scratch)
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    for _ in 0..<100 where sandboxes.contains(where: lives) { Thread.sleep(forTimeInterval: 0.05) }
+    for sandbox in sandboxes { #expect(!lives(sandbox)) }
+  }
+
+  /// Sandboxes of guests that are stopped are replaced; the one that runs takes the machine along, cleanly.
+  @Test func killedSandboxesEndCleanly() throws {
+    let scratch = try Scratch()
+    let (process, sandboxes) = try busyGuest(scratch)
+    for sandbox in sandboxes { kill(sandbox, SIGKILL) }
+    for _ in 0..<40 where process.isRunning { Thread.sleep(forTimeInterval: 0.1) }
+    if process.isRunning { process.terminate() }
+    process.waitUntilExit()
+    #expect(process.terminationReason == .exit)
+    #expect([70, 143].contains(process.terminationStatus))
+  }
+}

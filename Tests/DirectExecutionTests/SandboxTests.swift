@@ -1,0 +1,132 @@
+import CHost
+import CPU
+import Glibc
+import Host
+import Memory
+import Testing
+
+@testable import DirectExecution
+
+@Suite struct SandboxTests {
+  /// Every step of the start that a host can refuse gives a reason that names what is missing.
+  @Test(arguments: [
+    (STEP_MAP_CONTROL, "map memory"), (STEP_SIGNAL_STACK, "signals"),
+    (STEP_SIGNAL_ACTION, "signals"), (STEP_SIGNAL_MASK, "signals"),
+    (STEP_NO_NEW_PRIVILEGES, "seccomp"), (STEP_LDT, "modify_ldt"), (STEP_WORKER, "thread"),
+    (STEP_WORKER_FILTER, "seccomp"), (STEP_GUEST_FILTER, "seccomp"),
+  ]) func aStepThatFailsIsNamed(step: Int32, word: String) throws {
+    let ram = try HostMemory(size: 1 << 20)
+    let image = try SandboxImage()
+    do throws(SandboxError) {
+      _ = try Sandbox(image: image, ram: ram.descriptor, failingStep: UInt32(step))
+      Issue.record("the sandbox started")
+    } catch { #expect(error.description.contains(word), "\(error)") }
+  }
+
+  @Test func aKilledSandboxIsNoticed() throws {
+    let ram = try HostMemory(size: 1 << 20)
+    let image = try SandboxImage()
+    var sandbox = try Sandbox(image: image, ram: ram.descriptor)
+    let before = sandbox.isAlive()
+    kill(sandbox.process, SIGKILL)
+    let stopped = sandbox.run(until: HostClock.nanoseconds + 1_000_000)
+    let after = sandbox.isAlive()
+    let wasKilled = sandbox.wasKilled
+    #expect(before && !stopped && !after && wasKilled)
+  }
+
+  @Test func nothingIsLeftBehind() throws {
+    let ram = try HostMemory(size: 1 << 20)
+    let image = try SandboxImage()
+    let process = try start(ram, image)
+    #expect(kill(process, 0) == -1)
+  }
+
+  private func start(_ ram: borrowing HostMemory, _ image: borrowing SandboxImage) throws -> Int32 {
+    let sandbox = try Sandbox(image: image, ram: ram.descriptor)
+    let process = sandbox.process
+    #expect(kill(process, 0) == 0)
+    return process
+  }
+
+  // MARK: Code
+
+  private func isSuspicious(_ bytes: [UInt8], at offset: Int, next: UInt8? = 0) -> Bool {
+    let page = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 8)
+    defer { page.deallocate() }
+    page.initializeMemory(as: UInt8.self, repeating: 0x90, count: 4096)
+    for (i, byte) in bytes.enumerated() where offset + i < 4096 {
+      page.storeBytes(of: byte, toByteOffset: offset + i, as: UInt8.self)
+    }
+    return CodeScan.isSuspicious(page, next: next)
+  }
+
+  @Test func instructionsThatShowTheHostAreFound() {
+    for offset in 0..<4095 {
+      #expect(isSuspicious([0x0F, 0xA2], at: offset), "\(offset)")
+      #expect(!isSuspicious([0x0F, 0x84], at: offset), "\(offset)")
+    }
+    for code in [
+      [0x0F, 0x31], [0x0F, 0x05], [0x0F, 0x34], [0x0F, 0x01, 0xF9], [0x0F, 0x01, 0xD0],
+    ]
+      as [[UInt8]]
+    {
+      #expect(isSuspicious(code, at: 1000))
+    }
+    #expect(!isSuspicious([0x0F, 0x01, 0x02], at: 1000))
+    // Across the end of the page.
+    #expect(isSuspicious([0x0F], at: 4095, next: 0xA2))
+    #expect(isSuspicious([0x0F], at: 4095, next: nil))
+    #expect(isSuspicious([0x0F], at: 4095, next: 1))
+    #expect(!isSuspicious([0x0F], at: 4095, next: 0xB6))
+    #expect(isSuspicious([0x0F, 0x01], at: 4094))
+  }
+
+  // MARK: Segments
+
+  private func segment(_ base: UInt32, _ limit: UInt32, _ access: UInt32) -> SegmentRegister {
+    SegmentRegister(
+      readEnd: 0, writeEnd: 0, base: base, limit: limit, access: access, selector: 0x33,
+      reserved: 0)
+  }
+
+  @Test func flatSegmentsNeedNoDescriptor() {
+    var segments = HostSegments()
+    let code = segments.selector(segment(0, .max, 0xC0FB), isCode: true)
+    let data = segments.selector(segment(0, .max, 0xC0F3), isCode: false)
+    let null = segments.selector(segment(0, 0, 1 << 16), isCode: false)
+    #expect(code.0 == 0x23 && code.1 == nil)
+    #expect(data.0 == 0x2B && data.1 == nil)
+    #expect(null.0 == 0 && null.1 == nil)
+    #expect(segments.meaning[0x2B] == 0x33)
+  }
+
+  @Test func segmentsWithABaseShareDescriptors() throws {
+    var segments = HostSegments()
+    let first = segments.selector(segment(0x1000, .max, 0xC0F3), isCode: false)
+    let stored = try #require(first.1)
+    #expect(first.0 == 0xF)
+    #expect(stored.number == 1 && stored.base == 0x1000 && stored.limit == 0xFFFFF)
+    #expect(stored.flags == 0x11)
+    let again = segments.selector(segment(0x1000, .max, 0xC0F2), isCode: false)
+    #expect(again.0 == first.0 && again.1 == nil)
+    // Read only, bytes, expand-down.
+    let third = segments.selector(segment(0, 0xFFF, 0x40F4), isCode: false)
+    let down = try #require(third.1)
+    #expect(down.flags == 1 | 1 << 1 | 1 << 3 && down.limit == 0xFFF)
+    let fourth = segments.selector(segment(0, 0xFFFFF, 0x40FE), isCode: true)
+    let code = try #require(fourth.1)
+    #expect(code.flags == 1 | 2 << 1)
+  }
+
+  @Test func theTableOfDescriptorsIsBounded() {
+    var segments = HostSegments()
+    for i in 0..<1000 as Range<UInt32> {
+      let (selector, descriptor) = segments.selector(
+        segment(i << 12, .max, 0xC0F3), isCode: false)
+      // The first is flat.
+      #expect(i == 0 ? selector == 0x2B : selector >> 3 <= 48 && selector & 7 == 7)
+      #expect((descriptor != nil) == (i != 0))
+    }
+  }
+}
