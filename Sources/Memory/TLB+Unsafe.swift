@@ -117,7 +117,9 @@ extension CPU {
         tlb.entry(i << 12).pointee.writeTag = 1
       }
     }
-    for page in pages { memory.translationObserver?.writesRevoked(physicalPage: page) }
+    memory.forEachTranslationObserver { observer in
+      for page in pages { observer.writesRevoked(physicalPage: page) }
+    }
   }
 
   /// Records a translation that the page walk has just allowed.
