@@ -51,6 +51,8 @@ public final class FirmwareConfiguration: PortDevice, Resettable {
 
   /// What the DMA address reads as: "QEMU CFG".
   private static let signature: UInt64 = 0x5145_4D55_2043_4647
+  /// The most that a DMA request may move: more than any item has, little enough to be done at once.
+  private static let largestRequest = 16 << 20
   /// Bytes moved at a time.
   private static let chunk = 64 << 10
 
@@ -140,7 +142,9 @@ public final class FirmwareConfiguration: PortDevice, Resettable {
     var address = field(8..<16)
     if control & Control.select != 0 { select(UInt16(control >> 16)) }
     var result: UInt32 = 0
-    if control & Control.read != 0 {
+    if length > Self.largestRequest && control & (Control.read | Control.skip) != 0 {
+      result = Control.error
+    } else if control & Control.read != 0 {
       while length > 0 {
         let count = min(length, Self.chunk)
         writeMemory(address, next(count))

@@ -81,6 +81,9 @@ import Testing
     #expect(board.memory[0x300] == 2)
     // Nothing can be written.
     #expect(board.request(0x0020_0018, 1, 0x300) == [0, 0, 0, 1])
+    // Nobody needs more than 16 MiB, and the machine stands still while it is moved.
+    #expect(board.request(0x0020_000A, 0xFFFF_FFFF, 0x300) == [0, 0, 0, 1])
+    #expect(board.memory[0x300] == 2)
   }
 
   @Test func theLoaderScriptPlacesTheTables() throws {

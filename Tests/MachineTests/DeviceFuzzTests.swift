@@ -37,7 +37,7 @@ import Testing
       console: Console(serial: .none, debug: .none, readsInput: false))
     var random = Random(state: seed &* 0x9E37_79B9_7F4A_7C15)
     var frame = machine.pc.screen
-    for step in 0..<500_000 {
+    for step in 0..<300_000 {
       let bits = random.next()
       let width = AccessWidth.allCases[Int(bits & 0xFF) % 3]
       // Small values and single bits mean more to devices than noise.
