@@ -8,7 +8,7 @@ RELEASE := $(SWIFT) build -c release
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 SWIFT_SOURCES := Package.swift Sources Tests roms
 
-.PHONY: help run test build setup guests lint format bench fuzz lockstep goldens pictures clean
+.PHONY: help run test build setup guests lint format bench regression fuzz lockstep goldens pictures clean
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -37,8 +37,17 @@ lint: ## Checks format, style rules and shell scripts.
 format: ## Formats all Swift sources.
 	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
-bench: build guests ## Measures native, Switchback and the installed peers side by side.
-	benchmarks/peers.py $(ARGS)
+bench: build guests ## Measures native and every engine: table, JSON, CSV and plot in benchmarks/results/.
+	@mkdir -p benchmarks/results
+	.build/release/switchback bench --suite all --json benchmarks/results/bench.json \
+	  --csv benchmarks/results/bench.csv --plot benchmarks/results/bench.svg $(ARGS) \
+	  >benchmarks/results/bench.txt
+	@cat benchmarks/results/bench.txt
+
+regression: build ## Compares the user suite with benchmarks/baseline.json and names what got slower.
+	@mkdir -p benchmarks/results
+	.build/release/switchback bench --json benchmarks/results/regression.json $(ARGS)
+	benchmarks/regression.py benchmarks/baseline.json benchmarks/results/regression.json
 
 fuzz: setup ## Runs random code against the host until interrupted; translated code: make fuzz ENGINE=translated.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
@@ -56,4 +65,4 @@ pictures: build guests ## Makes the pictures of the documentation.
 	scripts/make-pictures.py
 
 clean: ## Removes build products and fetched guests.
-	rm -rf .build .build-tests guests
+	rm -rf .build .build-tests guests benchmarks/results

@@ -64,7 +64,7 @@ let package = Package(
     .executableTarget(
       name: "switchback",
       dependencies: [
-        "Machine", "Statistics", "ISA", "Translator", "Frontend",
+        "Machine", "Statistics", "ISA", "Memory", "Translator", "Frontend",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -110,7 +110,7 @@ let package = Package(
       dependencies: ["Frontend", "switchback", "Host", "Machine", "Roms", "SystemROMs"]),
     .testTarget(
       name: "CommandLineTests",
-      dependencies: ["switchback", "Host", "Machine", "Roms", "SystemROMs"]),
+      dependencies: ["switchback", "Host", "Machine", "Roms", "Statistics", "SystemROMs"]),
     .testTarget(name: "HostTests", dependencies: ["Host"]),
     .testTarget(
       name: "MachineTests",

@@ -17,6 +17,19 @@ public struct AccessCounts: Sendable, Equatable {
   public init() {}
 }
 
+/// Adds up the host time that devices take, if there is a clock.
+public struct AccessTime {
+  /// The host's nanoseconds; nil: nothing is measured.
+  public var clock: (() -> UInt64)?
+  public private(set) var nanoseconds: UInt64 = 0
+  public init() {}
+
+  @inline(__always) public func begin() -> UInt64 { clock?() ?? 0 }
+  @inline(__always) public mutating func end(_ begin: UInt64) {
+    if let clock { nanoseconds &+= clock() &- begin }
+  }
+}
+
 /// The 64 Ki I/O ports. Unclaimed ports read all ones and ignore writes.
 public final class PortBus {
   private struct Attachment {
@@ -29,6 +42,9 @@ public final class PortBus {
 
   private var attachments: [Attachment] = []
   private var owner = [UInt8](repeating: 0xFF, count: 0x10000)
+
+  /// How long the devices took.
+  public var time = AccessTime()
 
   /// Called for every access when not nil: (isWrite, port, width, value, device name).
   public var trace: ((Bool, UInt16, AccessWidth, UInt32, String) -> Void)?
@@ -73,7 +89,9 @@ public final class PortBus {
         attachments[index].counts.reads += 1
         let a = attachments[index]
         name = a.name
+        let begin = time.begin()
         value = a.device.readPort(offset: port - a.ports.lowerBound, width: width) & width.mask
+        time.end(begin)
       }
     } else {
       value = 0
@@ -96,7 +114,9 @@ public final class PortBus {
       attachments[index].counts.writes += 1
       let a = attachments[index]
       trace?(true, port, width, value, a.name)
+      let begin = time.begin()
       a.device.writePort(offset: port - a.ports.lowerBound, width: width, value: value)
+      time.end(begin)
     } else {
       for i in 0..<UInt16(width.rawValue) {
         write(port &+ i, width: .byte, value: (value >> (UInt32(i) * 8)) & 0xFF)

@@ -28,6 +28,4 @@ public protocol Engine: AnyObject {
   func run() -> Exit
   /// Forgets everything decoded, because breakpoints have changed. Not during a run.
   func dropDecodedCode()
-  /// Brings `CPUState.modes` up to the start of the current block. During a run only.
-  func updateModes()
 }

@@ -21,6 +21,10 @@ public enum Identification {
   /// Leaf 8000_0001h, EDX: execute-disable.
   public static let extendedFeatures: UInt32 = 1 << 20
 
+  /// The leaf with which a program at any privilege level marks a place (benchmarks/include/switchback.h). The
+  /// answer is 1, so that a program can find out whether marks are seen.
+  public static let markLeaf: UInt32 = 0x4053_4D4B
+
   private static let lastBasicLeaf: UInt32 = 2
   private static let lastExtendedLeaf: UInt32 = 0x8000_0004
 
@@ -35,6 +39,7 @@ public enum Identification {
     case 1:
       // CLFLUSH works on lines of 8 * 8 bytes.
       return (signature, 0x0000_0800, 0, features(hasAPIC: hasAPIC))
+    case markLeaf: return (1, 0, 0, 0)
     case 0x8000_0000: return (lastExtendedLeaf, 0, 0, 0)
     case 0x8000_0001: return (0, 0, 0, extendedFeatures)
     case 0x8000_0002...0x8000_0004:

@@ -18,6 +18,9 @@ public final class Processor {
   /// FERR#: called when an unmasked x87 exception is reported with CR0.NE = 0 (IRQ 13 on a PC).
   public var floatingPointError: () -> Void = {}
 
+  /// Told ECX of every CPUID with `Identification.markLeaf`.
+  public var mark: ((UInt32) -> Void)?
+
   /// Where a debugger stops the machine.
   public let breakpoints = Breakpoints()
   /// While a debugger steps, interrupts from outside wait, so that a step stays in the code it began in.

@@ -19,7 +19,11 @@ public final class Interpreter: Engine {
   }
 
   /// Called before each block when not nil, with the linear address of its start.
-  public var traceBlock: ((UInt32) -> Void)?
+  public var traceBlock: ((UInt32) -> Void)? { didSet { updateObserved() } }
+  /// Told what the blocks fetch when not nil.
+  public var cacheModel: CacheModel? { didSet { updateObserved() } }
+  private var isObserved = false
+  private func updateObserved() { isObserved = traceBlock != nil || cacheModel != nil }
 
   /// Addresses of the blocks that ran last, for the dump after a fault.
   package let history = BlockHistory()
@@ -97,8 +101,6 @@ public final class Interpreter: Engine {
     accountedUser = cpu.pointee.cpl == 3
   }
 
-  public func updateModes() { account() }
-
   /// Adds what has been executed since the last time to the privilege level that it ran at.
   @inline(never)
   package func account() {
@@ -153,7 +155,7 @@ public final class Interpreter: Engine {
   /// - Returns: the block if it was left the usual way, so that what comes next may be remembered.
   @inline(__always)
   private func execute(_ block: BlockPointer, _ linear: UInt32) -> BlockPointer? {
-    if traceBlock != nil { traceBlock?(linear) }
+    if isObserved { observe(block, linear) }
     history.record(linear)
     let end = UInt64(cpu.pointee.eip) &+ UInt64(block.pointee.length)
     let lastStart = cpu.pointee.cycles &+ UInt64(block.pointee.cyclesBeforeLast)
@@ -178,6 +180,16 @@ public final class Interpreter: Engine {
     }
     retire(op, leave)
     return leave == Leave.sequential ? block : nil
+  }
+
+  @inline(never)
+  private func observe(_ block: BlockPointer, _ linear: UInt32) {
+    traceBlock?(linear)
+    let isUser = cpu.pointee.cpl == 3
+    let physical = block.pointee.physical
+    cacheModel?.fetch(
+      linear: linear, physical: physical,
+      size: min(max(block.pointee.length, 1), 0x1000 - (physical & 0xFFF)), isUser: isUser)
   }
 
   /// Executes up to the deadline, the end of CS or, in single mode, one instruction.

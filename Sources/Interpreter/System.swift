@@ -176,9 +176,10 @@ enum SystemFamily {
     switch i.kind {
     case .cpuid:
       return { cpu, op in
+        if cpu.eax == Identification.markLeaf { cpu.processor.mark?(cpu.ecx) }
         (cpu.eax, cpu.ebx, cpu.ecx, cpu.edx) = Identification.leaf(
           cpu.eax, hasAPIC: cpu.processor.hasAPIC)
-        return 0
+        return cpu.pointee.stop
       }
     case .rdtsc:
       return { cpu, op in

@@ -1,6 +1,7 @@
 import CPU
 import DirectExecution
 import Interpreter
+import Memory
 import Switching
 import Translator
 
@@ -45,6 +46,16 @@ public struct Engines {
   }
 
   private func make(_ name: String) throws(InputError) -> any Engine {
+    if let caches = configuration.cacheModel {
+      guard name == "interpreter" else {
+        throw InputError(
+          .usage, "--cache-model: only the interpreter models caches; use --engine interpreter")
+      }
+      let model = CacheModel(caches)
+      processor.memory.cacheModel = model
+      interpreter.cacheModel = model
+      processor.cpu.selectTLB()
+    }
     guard name != "interpreter" else { return interpreter }
     let translator = try translator()
     guard name != "translator" else { return translator }

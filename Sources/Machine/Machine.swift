@@ -47,6 +47,9 @@ public final class Machine {
   private(set) var idleCycles: UInt64 = 0
   private(set) var catchUpCycles: UInt64 = 0
   private(set) var resets: UInt64 = 0
+  /// Host time in events outside the engine, and in waiting for time to pass or for input.
+  private(set) var eventTime = AccessTime()
+  private(set) var waitingTime = AccessTime()
 
   private var pacer: Pacer
   private var sliceEnd: UInt64 = 0
@@ -61,6 +64,16 @@ public final class Machine {
 
   /// Told every byte written to port E9h when not nil.
   public var debugOutput: ((UInt8) -> Void)?
+
+  /// What to do as soon as the engine has returned.
+  private var boundaryActions: [() -> Void] = []
+  /// What the guest has marked.
+  var regions = Regions()
+  /// Told each region of interest that has ended: its number and what happened in it.
+  var regionEnded: ((UInt8, Comparison.GuestRun) -> Void)?
+
+  /// Where the time goes, if somebody wants to know.
+  var profiler: Profiler?
 
   private var cpu: CPU { processor.cpu }
 
@@ -113,6 +126,7 @@ public final class Machine {
     if let text = script.awaited { matcher = TextMatcher(text) }
     events.deadlineChanged = { [unowned self] in eventsMoved($0) }
     tracer.attach(to: self)
+    processor.mark = { [unowned self] mark in atNextBoundary { [unowned self] in self.mark(mark) } }
     restart()
   }
 
@@ -158,6 +172,12 @@ public final class Machine {
   /// Ends the run at the next instruction boundary; the first reason counts.
   public func end(_ reason: Ending) {
     if ending == nil { ending = reason }
+    stopEngine()
+  }
+
+  /// Makes the engine return at the next instruction boundary and does something there, where all counters are exact.
+  func atNextBoundary(_ action: @escaping () -> Void) {
+    boundaryActions.append(action)
     stopEngine()
   }
 
@@ -211,7 +231,13 @@ public final class Machine {
       exit, nanoseconds: after &- before,
       instructions: cpu.pointee.instructions &- instructions,
       cycles: cpu.pointee.cycles &- cycles)
-    if cpu.pointee.cycles >= events.nextTime { events.runDue() }
+    profiler?.pass(idleCycles: idleCycles)
+    if !boundaryActions.isEmpty {
+      let actions = boundaryActions
+      boundaryActions = []
+      for action in actions { action() }
+    }
+    if cpu.pointee.cycles >= events.nextTime { runDueEvents() }
     switch exit {
     case .deadline, .stopped, .userCode: break
     case .halted: if ending == nil && !resetRequested { idle() }
@@ -235,9 +261,24 @@ public final class Machine {
     }
   }
 
+  private func runDueEvents() {
+    let begin = eventTime.begin()
+    events.runDue()
+    eventTime.end(begin)
+  }
+
+  /// Measures the host time of devices, events and waiting from now on.
+  public func measureHostTime() {
+    let clock = { HostClock.nanoseconds }
+    ports.time.clock = clock
+    memory.deviceTime.clock = clock
+    eventTime.clock = clock
+    waitingTime.clock = clock
+  }
+
   private func setDeadline(_ eventTime: UInt64) {
     cpu.pointee.deadline = min(
-      eventTime, sliceEnd, pauseAt, configuration.cycleLimit ?? .max)
+      eventTime, sliceEnd, pauseAt, configuration.cycleLimit ?? .max, profiler?.next ?? .max)
   }
 
   /// An event was scheduled or cancelled, perhaps by a device in the middle of a run.
@@ -295,7 +336,8 @@ public final class Machine {
       idleCycles &+= target - now
       cpu.pointee.cycles = target
     }
-    if cpu.pointee.cycles >= events.nextTime { events.runDue() }
+    profiler?.passIdle(idleCycles: idleCycles)
+    if cpu.pointee.cycles >= events.nextTime { runDueEvents() }
   }
 
   // MARK: The host's side
@@ -322,6 +364,8 @@ public final class Machine {
 
   /// Sleeps, but takes input as soon as there is some.
   private func waitForInput(nanoseconds: UInt64) {
+    let begin = waitingTime.begin()
+    defer { waitingTime.end(begin) }
     guard inputOpen, pc.serial1.pendingInput < 4096 else {
       guard nanoseconds > 0 else { return }
       if let panel = panelState?.panel {

@@ -1,4 +1,5 @@
 import ISA
+import Memory
 import Translator
 
 /// What a machine is made of and how long it runs.
@@ -66,6 +67,8 @@ public struct MachineConfiguration: Sendable, Equatable {
   public var directWithCycles = false
   /// A step of the sandbox's start that is made to fail, for tests; 0 for none.
   public var failingSandboxStep: UInt32 = 0
+  /// Caches to model; the interpreter only.
+  public var cacheModel: CacheModel.Configuration?
   /// Whether decoded blocks are kept; off, every instruction is decoded when it is executed.
   public var cachesBlocks = true
   /// The size of the code cache, and what is not lowered.

@@ -43,6 +43,29 @@ extension Machine {
       if let switcher = engine as? Switcher { add(switcher, to: &report) }
     }
     report.memory = [("resets", resets), ("host_resident_bytes", HostInfo.residentBytes)]
+    if ports.time.clock != nil {
+      let hostNanoseconds = engineUsage.reduce(0) { $0 &+ $1.nanoseconds }
+      let devices = ports.time.nanoseconds &+ memory.deviceTime.nanoseconds
+      let translation = report.translator?.seconds ?? 0
+      report.hostTime = .init(
+        execution: max(0, Double(hostNanoseconds &- devices) / 1e9 - translation),
+        translation: translation, devices: Double(devices) / 1e9,
+        events: Double(eventTime.nanoseconds) / 1e9,
+        waiting: Double(waitingTime.nanoseconds) / 1e9, whole: report.wallSeconds)
+    }
+    report.vectors = tracer.vectorCounts.enumerated().filter { $0.element > 0 }
+      .map { (UInt8($0.offset), $0.element) }
+    if let model = memory.cacheModel {
+      report.caches = model.counts.map {
+        .init(
+          name: $0.name, kernelAccesses: $0.kernel.accesses, kernelMisses: $0.kernel.misses,
+          userAccesses: $0.user.accesses, userMisses: $0.user.misses)
+      }
+      report.stallCycles = (kernel: model.stalls[0], user: model.stalls[1])
+    }
+    report.marks = regions.marks
+    report.unbalancedMarks = regions.unbalanced
+    report.regions = regions.totals
     var devices: [String: Report.Device] = [:]
     for (name, count) in ports.counts {
       devices[name, default: .init()].reads += count.reads

@@ -16,16 +16,18 @@ extension Machine {
       func difference(_ a: Report.Mode, _ b: Report.Mode) -> Report.Mode {
         .init(cycles: b.cycles &- a.cycles, instructions: b.instructions &- a.instructions)
       }
-      return .init(
-        seconds: Double(end.nanoseconds &- nanoseconds) / 1e9, cycles: end.cycles &- cycles,
-        idleCycles: end.idleCycles &- idleCycles, user: difference(user, end.user),
-        kernel: difference(kernel, end.kernel))
+      var run = Comparison.GuestRun()
+      run.seconds = Double(end.nanoseconds &- nanoseconds) / 1e9
+      run.cycles = end.cycles &- cycles
+      run.idleCycles = end.idleCycles &- idleCycles
+      run.user = difference(user, end.user)
+      run.kernel = difference(kernel, end.kernel)
+      return run
     }
   }
 
-  /// The counters now, in the middle of an engine's run; within a block, those of its start.
+  /// The counters now, between two runs of the engine.
   func snapshot() -> Snapshot {
-    engine.updateModes()
     let state = processor.cpu.pointee
     return Snapshot(
       nanoseconds: HostClock.nanoseconds, cycles: state.cycles, idleCycles: idleCycles,

@@ -74,7 +74,11 @@ final class Tracer {
     }
   }
 
+  /// Exceptions, interrupts and INT n delivered, by vector.
+  private(set) var vectorCounts = [UInt64](repeating: 0, count: 256)
+
   private func record(_ delivery: Delivery) {
+    if !delivery.failed { vectorCounts[Int(delivery.vector)] &+= 1 }
     if ring.count < Self.ringSize {
       ring.append(delivery)
     } else {

@@ -144,6 +144,7 @@ extension CPU {
       }
     }
     if !implicit, pointee.tlb == pointee.slowTLB {
+      observe(linear, first.physical, size)
       checkDataBreakpoints(linear, size, write: false)
     }
     return value
@@ -173,7 +174,19 @@ extension CPU {
         writePhysical(physical, size: 1, (value >> UInt64(i &* 8)) & 0xFF)
       }
     }
-    if !implicit, pointee.tlb == pointee.slowTLB { checkDataBreakpoints(linear, size, write: true) }
+    if !implicit, pointee.tlb == pointee.slowTLB {
+      observe(linear, first.physical, size)
+      checkDataBreakpoints(linear, size, write: true)
+    }
+  }
+
+  /// Tells the cache model of an access; the part in a second page is left out.
+  private func observe(_ linear: UInt32, _ physical: UInt64, _ size: Int) {
+    guard let model = memory.cacheModel else { return }
+    model.access(
+      linear: linear, physical: UInt32(truncatingIfNeeded: physical),
+      size: min(UInt32(truncatingIfNeeded: size), 0x1000 - (linear & 0xFFF)),
+      isUser: pointee.cpl == 3)
   }
 
   /// Collects in `debugTriggered` the data breakpoints that an access hits. SDM vol. 3, 17.2.5.

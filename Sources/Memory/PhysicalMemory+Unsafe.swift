@@ -57,6 +57,12 @@ public final class PhysicalMemory {
   /// Called after the kind of pages has changed, so that cached translations can be dropped.
   public var mapChanged: () -> Void = {}
 
+  /// How long memory-mapped devices took.
+  public var deviceTime = AccessTime()
+
+  /// Sees every access by the interpreter when not nil. Set it before anything runs.
+  public var cacheModel: CacheModel?
+
   /// Called for every memory-mapped access when not nil: (isWrite, address, width, value, device name).
   public var trace: ((Bool, UInt32, AccessWidth, UInt32, String) -> Void)?
 
@@ -374,7 +380,9 @@ public final class PhysicalMemory {
     let offset = address - devices[index].range.lowerBound
     guard let device = devices[index].device else { return width.mask }
     let name = trace == nil ? "" : devices[index].name
+    let begin = deviceTime.begin()
     let value = device.readMemory(offset: offset, width: width) & width.mask
+    deviceTime.end(begin)
     trace?(false, address, width, value, name)
     return value
   }
@@ -386,7 +394,9 @@ public final class PhysicalMemory {
     trace?(true, address, width, value & width.mask, devices[index].name)
     // The device may move devices, so nothing of the table is held during the call.
     let device = devices[index].device
+    let begin = deviceTime.begin()
     device?.writeMemory(offset: offset, width: width, value: value & width.mask)
+    deviceTime.end(begin)
   }
 
   /// Whether the page is a device's, so that accesses have side effects and need the exact time.

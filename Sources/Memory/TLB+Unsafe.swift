@@ -21,12 +21,12 @@ extension UnsafeMutablePointer where Pointee == TLB {
 }
 
 extension CPU {
-  /// Whether the mode bits ask for every access to be checked: #AC armed, or a data breakpoint enabled.
+  /// Whether every access must be checked or seen: #AC armed, a data breakpoint enabled, a cache model attached.
   private var needsSlowAccesses: Bool {
     let alignment =
       pointee.cpl == 3 && pointee.cr0 & (1 << 18) != 0
       && pointee.eflags & (1 << 18) != 0
-    return alignment || dataBreakpointsArmed
+    return alignment || dataBreakpointsArmed || memory.cacheModel != nil
   }
 
   /// Whether DR7 enables a breakpoint of a kind other than execution (R/W field not 00).
@@ -78,6 +78,7 @@ extension CPU {
     memory.forEachTranslationObserver {
       $0.translationsFlushed(includingGlobal: includingGlobal)
     }
+    memory.cacheModel?.flushTLB()
     requestAttention()
   }
 
@@ -89,6 +90,7 @@ extension CPU {
       tlb.code(linear).pointee.executeTag = 1
     }
     memory.forEachTranslationObserver { $0.translationFlushed(page: linear & 0xFFFF_F000) }
+    memory.cacheModel?.flushTLB(page: linear)
     requestAttention()
   }
 

@@ -125,6 +125,17 @@ public struct Report: Sendable, Equatable {
   /// What direct execution did, if it was asked for.
   public var direct: Direct?
   public var slowdown: Slowdown?
+  /// The parts of the wall time, if they were measured.
+  public var hostTime: HostTime?
+  /// What the cache model saw, if there was one, and the cycles that it would have cost.
+  public var caches: [Cache] = []
+  public var stallCycles: (kernel: UInt64, user: UInt64) = (0, 0)
+  /// Exceptions, interrupts and INT n delivered, by vector; those that occurred, in order.
+  public var vectors: [(vector: UInt8, count: UInt64)] = []
+  /// Marks by the guest, those without a partner, and the regions of interest between them.
+  public var marks: UInt64 = 0
+  public var unbalancedMarks: UInt64 = 0
+  public var regions: [UInt8: Region] = [:]
 
   public init(host: Host, guest: Guest) {
     self.host = host
@@ -177,9 +188,18 @@ extension Report {
       "translator": translator.map(\.json),
       "direct": direct.map(\.json),
       "memory": .object(memory.map { .init($0.name, .integer($0.count)) }),
+      "host_time": hostTime.map(\.json),
+      "caches": caches.isEmpty ? nil : cachesJSON,
+      "vectors": .object(vectors.map { .init("\($0.vector)", .integer($0.count)) }),
       "devices": .object(
         devices.sorted { $0.key < $1.key }.map { .init($0.key, $0.value.json) }),
       "slowdown": slowdown.map(\.json),
+      "marks": marks > 0
+        ? .object(["count": .integer(marks), "unbalanced": .integer(unbalancedMarks)]) : nil,
+      "regions": regions.isEmpty
+        ? nil
+        : .object(
+          regions.sorted { $0.key < $1.key }.map { .init("\($0.key)", $0.value.json(seconds)) }),
     ])
   }
 }
@@ -259,6 +279,17 @@ extension Report {
     for change in switches {
       table.row("  \(change.from) to \(change.to): \(change.reason)", grouped(change.count))
     }
+    if let hostTime { table.row("host time", hostTime.text) }
+    for cache in caches { table.row(cache.name, cache.text) }
+    if !caches.isEmpty {
+      table.row(
+        "stall cycles",
+        "\(grouped(stallCycles.user)) user, \(grouped(stallCycles.kernel)) kernel (not charged)")
+    }
+    if !vectors.isEmpty {
+      table.row(
+        "vectors", vectors.map { "\($0.vector): \(grouped($0.count))" }.joined(separator: ", "))
+    }
     for counter in memory where counter.count > 0 {
       table.row(counter.name.replacing("_", with: " "), grouped(counter.count))
     }
@@ -269,6 +300,10 @@ extension Report {
         "\(grouped(device.reads)) reads, \(grouped(device.writes)) writes, "
           + "\(grouped(device.irqs)) interrupts")
     }
+    for (number, region) in regions.sorted(by: { $0.key < $1.key }) {
+      table.row("region \(number)", region.text(seconds))
+    }
+    if unbalancedMarks > 0 { table.row("unbalanced marks", grouped(unbalancedMarks)) }
     if let stateHash { table.row("state hash", stateHash) }
     if let slowdown {
       table.row(

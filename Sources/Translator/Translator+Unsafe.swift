@@ -142,7 +142,6 @@ public final class Translator: Engine, TranslationObserver {
   }
 
   public func dropDecodedCode() { interpreter.dropDecodedCode() }
-  public func updateModes() { interpreter.account() }
 
   public func run() -> Exit {
     switchback_install_handlers(cpu)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Host
 import ISA
 import Machine
+import Memory
 
 /// `switchback compare`: the same program natively and in the guest.
 struct Compare: ParsableCommand {
@@ -69,6 +70,13 @@ struct Compare: ParsableCommand {
   var timing = MachineConfiguration().timing
 
   @Option(
+    help: ArgumentHelp(
+      "Model caches beside the interpreter (which is then slower): see 'run --help'.",
+      valueName: "spec"),
+    transform: Arguments.caches)
+  var cacheModel: CacheModel.Configuration?
+
+  @Option(
     help: ArgumentHelp("Give up on a guest after this many seconds (600).", valueName: "sec"),
     transform: Arguments.seconds)
   var timeLimit = 600.0
@@ -88,13 +96,14 @@ struct Compare: ParsableCommand {
     }
     if let json { try Files.checkWritable(json, option: "--json") }
     var comparison = Comparison(program: program, kernel: kernelFile)
-    comparison.arguments = Array(command.dropFirst())
+    comparison.commands = [Array(command.dropFirst())]
     comparison.input = stdin
     comparison.extraFiles = file
     comparison.repetitions = repetitions
     comparison.configuration.memory = memory
     comparison.configuration.mhz = mhz
     comparison.configuration.timing = timing
+    comparison.configuration.cacheModel = cacheModel
     comparison.configuration.timeLimit = timeLimit
     comparison.configuration.translator = translation.options
 
@@ -114,7 +123,7 @@ struct Compare: ParsableCommand {
     output.flush()
     if let json {
       let document = result.json(
-        program: program, arguments: comparison.arguments, mhz: mhz, kernel: kernel ?? "embedded")
+        program: program, arguments: comparison.commands[0], mhz: mhz, kernel: kernel ?? "embedded")
       try Files.write(document.text, to: json, option: "--json")
     }
   }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Host
 import ISA
 import Machine
+import Memory
 import Synchronization
 
 /// The options that say what machine to build and what to boot; shared by `run` and `lockstep`.
@@ -78,6 +79,13 @@ struct MachineOptions: ParsableArguments {
     transform: Arguments.cycles)
   var cycleLimit: UInt64?
 
+  @Option(
+    help: ArgumentHelp(
+      "Model caches beside the interpreter: 'default' or l1i=, l1d=, l2=SIZE:WAYS:LINE:LATENCY, "
+        + "tlb=ENTRIES:WAYS:LATENCY, memory=LATENCY, separated by commas.", valueName: "spec"),
+    transform: Arguments.caches)
+  var cacheModel: CacheModel.Configuration?
+
   @OptionGroup var translation: TranslationOptions
 
   @Flag(help: "Leave out power management and the ACPI tables.")
@@ -132,6 +140,7 @@ struct MachineOptions: ParsableArguments {
     result.hasAPIC = !noApic
     result.hasHPET = !noHpet
     result.directWithCycles = direct
+    result.cacheModel = cacheModel
     if clock == .cycles { result.startTime = MachineConfiguration.fixedStartTime }
     return result
   }

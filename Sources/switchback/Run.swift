@@ -98,6 +98,8 @@ struct Run: ParsableCommand {
   @Option(help: ArgumentHelp("Write the trace to a file.", valueName: "path"))
   var traceFile: String?
 
+  @OptionGroup var profiling: ProfileOptions
+
   @Option(
     help: ArgumentHelp(
       "Let GDB connect to this TCP port (target remote); loopback unless HOST is given.",
@@ -128,6 +130,7 @@ struct Run: ParsableCommand {
     ] {
       if case .file(let path) = destination { try Files.checkWritable(path, option: option) }
     }
+    let symbols = try profiling.prepare()
     let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
     HostSignals.catchAll()
     let window = try display.open(
@@ -141,6 +144,7 @@ struct Run: ParsableCommand {
     let job = RunJob(
       configuration: configuration, image: image, drives: drives.specification, script: script,
       engine: engine, serial: serial, serial2: serial2,
+      profiling: profiling, symbols: symbols,
       debugcon: debugcon, biosLog: biosLog, traceFile: traceFile, gdb: gdb,
       printsReport: printsReport, statsPath: statsPath, screenshot: screenshot)
     throw ExitCode(try window.map { try $0.run(job) } ?? job.run(panel: nil))

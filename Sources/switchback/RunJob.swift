@@ -11,6 +11,8 @@ struct RunJob: Sendable {
   var engine: String?
   var serial: Console.Destination
   var serial2: Console.Destination
+  var profiling: ProfileOptions
+  var symbols: Symbols
   var debugcon: Console.Destination
   var biosLog: Console.Destination
   var traceFile: String?
@@ -42,6 +44,8 @@ struct RunJob: Sendable {
         throw InputError(.cannotCreate, "--trace-file: \(error)")
       }
     }
+    profiling.start(pc)
+    if printsReport || statsPath != nil { pc.measureHostTime() }
     if let gdb {
       do {
         let listener = try HostListener(host: gdb.host, port: gdb.port)
@@ -63,6 +67,7 @@ struct RunJob: Sendable {
         try Files.write(text, to: statsPath, option: "--stats")
       }
     }
+    try profiling.write(pc, symbols: symbols)
     if let screenshot { try Files.write(pc.screenshot(), to: screenshot, option: "--screenshot") }
     return ending.status
   }

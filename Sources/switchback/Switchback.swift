@@ -18,7 +18,10 @@ struct Switchback: ParsableCommand {
         switchback compare --kernel guests/vmlinuz-686 -- /path/to/i386/program arguments
       """,
     version: "switchback \(Version.number)",
-    subcommands: [Run.self, Compare.self, Disassemble.self, Translate.self, LockstepCommand.self],
+    subcommands: [
+      Run.self, Compare.self, BenchCommand.self, Disassemble.self, Translate.self,
+      LockstepCommand.self,
+    ],
     defaultSubcommand: nil)
 
   static func main() {

@@ -1,7 +1,7 @@
 import Host
 import Statistics
 
-extension Comparison.EngineResult {
+extension Comparison.CommandResult {
   /// Guest time over the time of the native runs between, by their medians.
   public var factor: Double {
     nativeSeconds.median > 0 ? seconds.median / nativeSeconds.median : 0
@@ -30,12 +30,13 @@ extension Comparison.Result {
     var table = TextTable(rightAligned: [1, 2, 3, 4, 5, 6, 7, 8])
     table.row(
       "engine", "guest ms", "spread", "factor", "user", "kernel", "idle", "instructions", "MIPS")
-    for result in engines {
+    for engine in engines {
+      let result = engine.commands[0]
       let run = result.typical
       let total = max(Double(run.cycles), 1)
       let instructions = run.user.instructions &+ run.kernel.instructions
       table.row(
-        result.engine, fixed(result.seconds.median * 1000, 2), percent(result.seconds.spread),
+        engine.engine, fixed(result.seconds.median * 1000, 2), percent(result.seconds.spread),
         fixed(result.factor, 2),
         percent(Double(run.user.cycles) / total), percent(Double(run.kernel.cycles) / total),
         percent(Double(run.idleCycles) / total), grouped(instructions),
@@ -68,13 +69,14 @@ extension Comparison.Result {
     ])
   }
 
-  private func engineJSON(_ result: Comparison.EngineResult, mhz: UInt64) -> JSONValue {
+  private func engineJSON(_ engine: Comparison.EngineResult, mhz: UInt64) -> JSONValue {
+    let result = engine.commands[0]
     let run = result.typical
     func seconds(_ cycles: UInt64) -> JSONValue {
       .number(Double(cycles) / (Double(max(mhz, 1)) * 1e6))
     }
     return .object([
-      "boot_seconds": .number(result.bootSeconds),
+      "boot_seconds": .number(engine.bootSeconds),
       "seconds": result.seconds.json,
       "slowdown": .object([
         "native_seconds": .number(result.nativeSeconds.median),
@@ -90,9 +92,18 @@ extension Comparison.Result {
       "instructions": .object([
         "user": .integer(run.user.instructions), "kernel": .integer(run.kernel.instructions),
       ]),
-      // One engine runs all of it until there are several to switch between.
-      "mix": .object([.init(result.engine, .number(1))]),
+      "mix": mix(engine.report),
+      "machine": engine.report.json,
     ])
+  }
+
+  /// The share of the instructions that each engine executed.
+  private func mix(_ report: Report) -> JSONValue {
+    let total = Double(report.engines.reduce(0) { $0 &+ $1.instructions })
+    return .object(
+      report.engines.filter { $0.instructions > 0 }.map {
+        .init($0.name, .number(Double($0.instructions) / max(total, 1)))
+      })
   }
 
   private func percent(_ part: Double) -> String { "\(fixed(part * 100, 1)) %" }

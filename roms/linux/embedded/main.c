@@ -23,9 +23,9 @@ static struct {
   u32 link, esp0, ss0, others[22];
   u16 trap, map;
 } tss;
-static u32 runs;
+static u32 repetitions, runs, more_commands;
 static const char *input;
-static char *words[4096];
+static char *words[4096], *variables[256];
 static const char *cursor;
 
 static void send_bytes(const void *data, u32 size) {
@@ -85,12 +85,36 @@ static void send_output(char type, int number) {
     send_bytes(output_page(number, offset / PAGE), size - offset < PAGE ? size - offset : PAGE);
 }
 
+static char *next_word(void) {
+  const char *word = cursor;
+  while (*cursor) cursor++;
+  cursor++;
+  return (char *)word;
+}
+
+static u32 next_number(void) {
+  u32 value = 0;
+  for (const char *p = next_word(); *p; p++) value = value * 10 + (u32)(*p - '0');
+  return value;
+}
+
+static void next_list(char **place) {
+  for (u32 count = next_number(); count; count--) *place++ = next_word();
+  *place = 0;
+}
+
 static void start_run(void) {
   static struct frame first;
-  if (!runs--) {
-    send_header('Q', 0);
-    stop();
+  if (!runs) {
+    if (!more_commands) {
+      send_header('Q', 0);
+      stop();
+    }
+    more_commands--;
+    next_list(argument_words);
+    runs = repetitions;
   }
+  runs--;
   memory_reset();
   process_reset();
   files_reset(input);
@@ -159,25 +183,6 @@ static void open_descriptors(void) {
   __asm__ volatile("ltr %w0" : : "r"(0x28));
 }
 
-static char *next_word(void) {
-  const char *word = cursor;
-  while (*cursor) cursor++;
-  cursor++;
-  return (char *)word;
-}
-
-static u32 next_number(void) {
-  u32 value = 0;
-  for (const char *p = next_word(); *p; p++) value = value * 10 + (u32)(*p - '0');
-  return value;
-}
-
-static char **next_list(char **place) {
-  for (u32 count = next_number(); count; count--) *place++ = next_word();
-  *place = 0;
-  return place + 1;
-}
-
 void kernel_main(const struct information *information) {
   /* No interrupts: both 8259s stay masked. */
   out8(0x21, 0xFF);
@@ -191,18 +196,21 @@ void kernel_main(const struct information *information) {
   files_open((const u8 *)(module[0] + KERNEL_BASE), module[1] - module[0]);
   send_header('R', 0);
 
-  /* Repetitions, arguments, variables, standard input, working directory, cycles per microsecond, seconds since 1970. */
+  /* Repetitions, arguments, variables, standard input, working directory, cycles per microsecond, seconds since 1970,
+     the number of further commands, their arguments. */
   u32 size;
   const struct file *job = find_packed("switchback/job");
   if (!job) fail("no job to do", 0);
   cursor = (const char *)packed_data(job, &size);
-  runs = next_number();
+  runs = repetitions = next_number();
   argument_words = words;
-  variable_words = next_list(argument_words);
+  variable_words = variables;
+  next_list(argument_words);
   next_list(variable_words);
   input = next_word();
   working_directory = next_word();
   u32 mhz = next_number();
   time_open(mhz, next_number());
+  more_commands = next_number();
   start_run();
 }

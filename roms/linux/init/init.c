@@ -72,9 +72,10 @@ static void send_file(char type, int fd) {
 }
 
 /* The job: strings that end with zero. Repetitions, argument count, arguments, variable count, variables, standard
-   input, working directory. */
+   input, working directory; two that are for the embedded guest; the number of further commands, and for each its
+   argument count and arguments. */
 static char job[262144];
-static char *words[4096];
+static char *words[4096], *variable_words[256];
 static char *cursor;
 
 static char *next_word(void) {
@@ -155,12 +156,16 @@ void init_main(void) {
   cursor = job;
   u32 repetitions = next_number();
   char **arguments = next_list(words);
-  char **variables = arguments;
-  while (*variables) variables++;
-  variables = next_list(variables + 1);
+  char **variables = next_list(variable_words);
   char *input = next_word();
   char *directory = next_word();
-  while (repetitions--) run(arguments, variables, input, directory);
+  next_number();
+  next_number();
+  for (u32 more = next_number();; more--) {
+    for (u32 i = 0; i < repetitions; i++) run(arguments, variables, input, directory);
+    if (!more) break;
+    arguments = next_list(words);
+  }
   send('Q', "", 0);
   stop();
 }

@@ -1,0 +1,209 @@
+import ArgumentParser
+import Host
+import Machine
+import Memory
+import Statistics
+
+/// `switchback bench`: the built-in suite.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure the benchmark programs natively and in the guest.",
+    discussion: """
+      Compiles the programs of benchmarks/ with gcc -m32 -O2, runs each natively and under every engine \
+      in turn, checks the checksums, and tells the slowdown in the region of interest. A program that \
+      fails leaves a marked hole and exit status 1.
+
+      Examples:
+        switchback bench --repeat 5 --json bench.json --plot bench.svg
+        switchback bench --suite all --against qemu,bochs --csv bench.csv
+      """)
+
+  @Option(
+    help: ArgumentHelp("user, system or all (user).", valueName: "name"),
+    transform: { text in
+      guard ["user", "system", "all"].contains(text) else {
+        throw ValidationError("use user, system or all")
+      }
+      return text
+    })
+  var suite = "user"
+
+  @Option(
+    help: ArgumentHelp(
+      "These programs instead of a suite, separated by commas.", valueName: "names"),
+    transform: { text in
+      let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      for name in names where BenchPrograms.suite(of: name) == nil {
+        let all = BenchPrograms.user + BenchPrograms.system + BenchPrograms.overhead
+        throw ValidationError("no program '\(name)'; there are \(all.joined(separator: ", "))")
+      }
+      return names
+    })
+  var only: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Engines to measure, separated by commas.", valueName: "names"),
+    transform: { text in
+      try text.split(separator: ",", omittingEmptySubsequences: false).map {
+        try Arguments.engine(String($0))
+      }
+    })
+  var engines: [String] = Engines.available
+
+  @Option(
+    help: ArgumentHelp("Installed peers to measure: qemu, bochs.", valueName: "names"),
+    transform: { text in
+      try text.split(separator: ",", omittingEmptySubsequences: false).map {
+        guard $0 == "qemu" || $0 == "bochs" else {
+          throw ValidationError("'\($0)' is not a peer; there are qemu and bochs")
+        }
+        return String($0)
+      }
+    })
+  var against: [String] = []
+
+  @Option(
+    name: .customLong("repeat"),
+    help: ArgumentHelp("Measured runs of each (3).", valueName: "n"),
+    transform: {
+      guard let count = Int($0), (1...1000).contains(count) else {
+        throw ValidationError("a number from 1 to 1000 is needed")
+      }
+      return count
+    })
+  var repetitions = 3
+
+  @Option(
+    help: ArgumentHelp(
+      "The Linux kernel of the system suite and of peers (guests/vmlinuz-686).", valueName: "file"))
+  var kernel: String?
+
+  @Option(help: ArgumentHelp("Where the benchmarks are (benchmarks).", valueName: "directory"))
+  var benchmarks: String?
+
+  @Option(
+    help: ArgumentHelp("What instructions cost.", valueName: "model"),
+    transform: Arguments.timing)
+  var timing = MachineConfiguration().timing
+
+  @Option(
+    help: ArgumentHelp(
+      "Model caches beside the interpreter (which is then slower): see 'run --help'.",
+      valueName: "spec"),
+    transform: Arguments.caches)
+  var cacheModel: CacheModel.Configuration?
+
+  @Option(
+    help: ArgumentHelp("Give up on a guest after this many seconds (600).", valueName: "sec"),
+    transform: Arguments.seconds)
+  var timeLimit = 600.0
+
+  @Option(help: ArgumentHelp("Write the result as JSON.", valueName: "path"))
+  var json: String?
+
+  @Option(help: ArgumentHelp("Write the result as comma-separated values.", valueName: "path"))
+  var csv: String?
+
+  @Option(
+    help: ArgumentHelp("Draw the slowdowns with gnuplot, as .svg or .png.", valueName: "path"),
+    transform: {
+      guard $0.hasSuffix(".svg") || $0.hasSuffix(".png") else {
+        throw ValidationError("a name that ends in .svg or .png is needed")
+      }
+      return $0
+    })
+  var plot: String?
+
+  /// Beside the current directory, or where the program was built.
+  private func find(_ name: String) -> String? {
+    let program = HostFile.directory(of: HostFile.absolutePath("/proc/self/exe") ?? "/")
+    return ([name] + (1...5).map { program + String(repeating: "/..", count: $0) + "/" + name })
+      .lazy.compactMap(HostFile.absolutePath).first
+  }
+
+  func run() throws {
+    for (path, option) in [(json, "--json"), (csv, "--csv"), (plot, "--plot")] {
+      if let path { try Files.checkWritable(path, option: option) }
+    }
+    guard let folder = benchmarks.map(HostFile.absolutePath) ?? find("benchmarks") else {
+      throw InputError(.noInput, "--benchmarks: \(benchmarks ?? "benchmarks"): no such directory")
+    }
+    if plot != nil, HostFile.absolutePath("/usr/bin/gnuplot") == nil {
+      throw InputError(.unavailable, "--plot: gnuplot is not installed")
+    }
+    let needs = ["qemu": "/usr/bin/qemu-system-i386", "bochs": "/usr/bin/bochs"]
+    for peer in against where HostFile.absolutePath(needs[peer] ?? "") == nil {
+      throw InputError(.unavailable, "--against: \(peer) is not installed")
+    }
+    let output = HostFile.directory(of: HostFile.absolutePath("/proc/self/exe") ?? "/tmp/x")
+    var bench = Bench(
+      programs: selection, engines: engines,
+      binary: try BenchPrograms.build(
+        folder: "\(folder)/programs", output: "\(output)/benchmarks"),
+      peerScript: "\(folder)/peer.py")
+    bench.peers = against
+    bench.repetitions = repetitions
+    bench.configuration.memory = 512 << 20
+    // About as fast as the host, so that timer ticks take the part of the time that they take natively.
+    bench.configuration.mhz = 2000
+    bench.configuration.timing = timing
+    bench.configuration.cacheModel = cacheModel
+    bench.configuration.timeLimit = timeLimit
+    if let path = kernel ?? find("guests/vmlinuz-686") {
+      bench.kernel = (path, try Files.read(path, option: "--kernel"))
+    }
+    HostSignals.catchAll()
+    if NativeProcess.pinToOneProcessor() == nil {
+      Switchback.complain("warning: the host does not let this process stay on one processor")
+    }
+    var report = try bench.run { Switchback.complain($0) }
+    report.versions = versions
+    try write(report)
+    let failures = report.failures
+    for failure in failures { Switchback.complain("no number: \(failure)") }
+    if !failures.isEmpty { throw ExitCode(1) }
+  }
+
+  private var selection: [String] {
+    guard only.isEmpty else { return only }
+    return switch suite {
+    case "user": BenchPrograms.user + BenchPrograms.overhead
+    case "system": BenchPrograms.system
+    default: BenchPrograms.user + BenchPrograms.system + BenchPrograms.overhead
+    }
+  }
+
+  private var versions: [(name: String, text: String)] {
+    var result = [("switchback", Version.number)]
+    if let gcc = BenchPrograms.version(of: "/usr/bin/gcc") { result.append(("gcc", gcc)) }
+    for peer in against {
+      let program = peer == "qemu" ? "/usr/bin/qemu-system-i386" : "/usr/bin/bochs"
+      if let version = BenchPrograms.version(of: program) { result.append((peer, version)) }
+    }
+    return result
+  }
+
+  private func write(_ report: BenchReport) throws {
+    let output = HostOutput.standardOutput()
+    output.write(report.table)
+    output.flush()
+    if let json { try Files.write(report.json.text, to: json, option: "--json") }
+    if let csv { try Files.write(report.csv, to: csv, option: "--csv") }
+    if let plot { try draw(report, to: plot) }
+  }
+
+  private func draw(_ report: BenchReport, to path: String) throws {
+    let script = path + ".gnuplot"
+    let name = HostFile.name(of: path)
+    try Files.write(report.plot(output: name), to: script, option: "--plot")
+    let drawn = try? NativeProcess.run(
+      "/usr/bin/gnuplot", arguments: ["gnuplot", HostFile.name(of: script)],
+      environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: "/dev/null",
+      directory: HostFile.directory(of: HostFile.absolutePath(script) ?? script))
+    guard drawn?.status == 0 else {
+      let message = String(decoding: (drawn?.standardError ?? []).prefix(300), as: UTF8.self)
+      throw InputError(.unavailable, "--plot: gnuplot failed: \(message)")
+    }
+  }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import Host
+import Testing
+
+@testable import Statistics
+
+@Suite(.serialized) struct BenchTests {
+  @Test func someProgramsGiveATableJSONAndCSV() throws {
+    let scratch = try Scratch()
+    let json = "\(scratch.path)/bench.json"
+    let csv = "\(scratch.path)/bench.csv"
+    let run = try Program([
+      "bench", "--only", "sieve,nbody_x87,lz,marks", "--repeat", "2", "--json", json, "--csv", csv,
+      "--time-limit", "100",
+    ])
+    #expect(run.status == 0, "\(run.error)")
+    #expect(run.output.contains("mean"))
+    let data = Data(try HostFile.contents(of: json))
+    #expect(try Schema("bench").problems(in: data) == [])
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let programs = try #require(result["programs"] as? [[String: Any]])
+    #expect(programs.map { $0["program"] as? String } == ["sieve", "nbody_x87", "lz", "marks"])
+    for program in programs {
+      let results = try #require(program["results"] as? [String: [String: Any]])
+      for engine in ["interpreter", "translator"] {
+        let factor = try #require(results[engine]?["factor"] as? Double)
+        #expect(factor > 0 && factor < 10_000)
+        let native = try #require(results[engine]?["native_seconds"] as? [String: Any])
+        #expect((native["values"] as? [Double])?.count == 2)
+      }
+    }
+    // The marks are executed in user mode, and the parts are parts of the whole.
+    let time = try #require(
+      (programs[0]["results"] as? [String: [String: Any]])?["translator"]?["time"]
+        as? [String: Double])
+    #expect(abs(time.values.reduce(0, +) - 1) < 0.001 && (time["user"] ?? 0) > 0.9)
+    let lines = String(decoding: try HostFile.contents(of: csv), as: UTF8.self).split(
+      separator: "\n")
+    #expect(lines.count == 1 + 4 * 2)
+    #expect(lines[0].hasPrefix("program,suite,engine"))
+  }
+
+  /// A guest that breaks off leaves marked holes, the other engine's numbers stay, and the status says so.
+  @Test func aTimeLimitLeavesAMarkedHole() throws {
+    let scratch = try Scratch()
+    let json = "\(scratch.path)/bench.json"
+    let run = try Program([
+      "bench", "--only", "repmovs,sieve", "--engines", "interpreter", "--repeat", "9", "--json",
+      json,
+      "--time-limit", "0.05",
+    ])
+    #expect(run.status == 1)
+    #expect(run.error.contains("no number: sieve under interpreter"), "\(run.error)")
+    let data = Data(try HostFile.contents(of: json))
+    #expect(try Schema("bench").problems(in: data) == [])
+    #expect(!String(decoding: data, as: UTF8.self).contains("\"factor\""))
+    #expect(String(decoding: data, as: UTF8.self).contains("time limit"))
+  }
+
+  @Test(arguments: [
+    (["--suite", "best"], 64, "user, system or all"), (["--only", "quake"], 64, "quake"),
+    (["--against", "vmware"], 64, "vmware"), (["--engines", "warp"], 64, "warp"),
+    (["--plot", "x.pdf"], 64, ".svg or .png"), (["--json", "/nonexistent/x"], 73, "--json"),
+    (["--benchmarks", "/nonexistent"], 66, "--benchmarks"),
+    (["--only", "fork", "--kernel", "/nonexistent"], 66, "--kernel"),
+  ]) func badInput(options: [String], status: Int32, mentions: String) throws {
+    let run = try Program(["bench"] + options)
+    #expect(run.status == status, "\(run)")
+    #expect(run.error.contains(mentions), "\(run)")
+  }
+
+  @Test func theSchemaRejectsWhatIsNotInIt() throws {
+    let text = #"{"schema": "switchback-bench-0", "host": {"cpu": 5, "kernel": "", "cores": -1}}"#
+    let problems = try Schema("bench").problems(in: Data(text.utf8))
+    for part in ["$.schema: not", "$.host.cpu: no string", "less than", "$: no programs"] {
+      #expect(problems.contains { $0.contains(part) }, "\(problems)")
+    }
+  }
+
+  @Test func reportsFollowTheirSchemas() throws {
+    let scratch = try Scratch()
+    let stats = "\(scratch.path)/stats.json"
+    _ = try Program(["run", "--demo", "--stats", stats, "--time-limit", "60", "--serial", "none"])
+    #expect(try Schema("report").problems(in: Data(try HostFile.contents(of: stats))) == [])
+    let program = try EmbeddedGuestTests.build("int main(void) { return 0; }", in: scratch)
+    let json = "\(scratch.path)/compare.json"
+    _ = try EmbeddedGuestTests.compare([program], ["--json", json])
+    #expect(try Schema("compare").problems(in: Data(try HostFile.contents(of: json))) == [])
+  }
+}
+
+@Suite struct BenchReportTests {
+  private var report: BenchReport {
+    var report = BenchReport(
+      host: .init(cpu: "It's a \"CPU\"", kernel: "Linux", cores: 2), method: "m", repetitions: 3,
+      columns: ["a", "b"])
+    for (name, suite, a, b) in [
+      ("p", "user", 2.0, 8.0), ("q", "user", 8.0, 2.0), ("hole", "user", 3.0, 0),
+      ("marks", "overhead", 50, 50),
+    ] {
+      var row = BenchReport.Row(program: name, suite: suite)
+      row.cells["a"] = .init(work: 10, native: Sample([1, 1, 1]), guest: Sample([a, a, a]))
+      row.cells["b"] = .init(
+        work: 10, native: Sample([1, 1, 1]), guest: Sample(b > 0 ? [b, b, b] : []),
+        failure: b > 0 ? nil : "crashed, \"badly\"")
+      report.rows.append(row)
+    }
+    return report
+  }
+
+  @Test func meansAreOverCompleteRowsOfTheSuite() {
+    #expect(report.mean("a", suite: "user") == 4)
+    #expect(report.mean("b", suite: "user") == 4)
+    #expect(report.mean("a", suite: "system") == nil)
+    #expect(report.failures == ["hole under b: crashed, \"badly\""])
+    #expect(report.table.contains("2 of 3"))
+  }
+
+  @Test func holesAreMarkedEverywhere() {
+    #expect(report.csv.contains("hole,user,b,10,1.0,0.0,0.0,0.0,,,,,,\"crashed, \"\"badly\"\"\""))
+    #expect(report.plot(output: "x.svg").contains("\"hole\" 3.0 NaN"))
+    #expect(report.json.text.contains("\"failure\": \"crashed, \\\"badly\\\"\""))
+  }
+
+  @Test func thePlotHasBothLines() {
+    let plot = report.plot(output: "it's.png")
+    #expect(plot.contains("1 with lines") && plot.contains("5.0 with lines"))
+    #expect(plot.contains("set output 'it''s.png'") && plot.contains("terminal png"))
+  }
+}

@@ -1,0 +1,240 @@
+import Foundation
+import Host
+import Testing
+
+@testable import Machine
+
+/// Counters against programs that do a known number of things.
+@Suite struct CounterTests {
+  private static let engines = ["interpreter", "translator"]
+  private static let header =
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "benchmarks/include").path
+
+  /// What the machine reports after one run in the embedded guest, by engine.
+  private static func reports(_ program: String, _ arguments: [String], in scratch: Scratch) throws
+    -> [String: [String: Any]]
+  {
+    let json = "\(scratch.path)/counters.json"
+    let run = try Program(
+      [
+        "compare", "--engines", engines.joined(separator: ","), "--repeat", "1", "--time-limit",
+        "60",
+      ]
+        + ["--json", json, "--", program] + arguments)
+    try #require(run.status == 0, "\(run.error)")
+    let data = Data(try HostFile.contents(of: json))
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let all = try #require(result["engines"] as? [String: [String: Any]])
+    return try all.mapValues { try #require($0["machine"] as? [String: Any]) }
+  }
+
+  private static func vector(_ number: Int, _ report: [String: Any]?) -> Int {
+    (report?["vectors"] as? [String: Int])?["\(number)"] ?? 0
+  }
+
+  /// Exactly as many more page faults, system calls and breakpoints... as the program is asked for.
+  @Test func vectorsAreCountedExactly() throws {
+    let scratch = try Scratch()
+    let program = try EmbeddedGuestTests.build(
+      """
+      #include <stdlib.h>
+      #include <sys/mman.h>
+      #include <sys/syscall.h>
+      int main(int argc, char **argv) {
+        int faults = atoi(argv[1]), calls = atoi(argv[2]);
+        char *memory = mmap(0, 4096 * 2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        for (int i = 0; i < faults; i++) memory[i * 4096] = 1;
+        for (int i = 0; i < calls; i++) {
+          int result;
+          __asm__ volatile("int $0x80" : "=a"(result) : "0"(SYS_getppid) : "memory");
+        }
+        return 0;
+      }
+      """, in: scratch)
+    let none = try Self.reports(program, ["1", "0"], in: scratch)
+    let some = try Self.reports(program, ["1235", "777"], in: scratch)
+    for engine in Self.engines {
+      #expect(Self.vector(14, some[engine]) - Self.vector(14, none[engine]) == 1234)
+      #expect(Self.vector(128, some[engine]) - Self.vector(128, none[engine]) == 777)
+    }
+    let counts = some.mapValues { $0["vectors"] as? [String: Int] }
+    #expect(counts["interpreter"] == counts["translator"])
+  }
+
+  /// The same regions, to the instruction, under every engine.
+  @Test func regionsOfInterestAreCountedExactly() throws {
+    let scratch = try Scratch()
+    let program = try EmbeddedGuestTests.build(
+      """
+      #include <stdlib.h>
+      #include "switchback.h"
+      int main(int argc, char **argv) {
+        unsigned rounds = atoi(argv[1]);
+        for (int i = 0; i < 5; i++) {
+          unsigned count = rounds;
+          switchback_begin(7);
+          __asm__ volatile("1: decl %0; jnz 1b" : "+r"(count));
+          switchback_end(7);
+        }
+        switchback_mark(SWITCHBACK_NOTHING, 0);
+        switchback_end(9);
+        return 0;
+      }
+      """, in: scratch, options: ["-static", "-I", Self.header])
+    func region(_ rounds: Int) throws -> [String: [String: Any]] {
+      try Self.reports(program, ["\(rounds)"], in: scratch).mapValues { report in
+        let marks = try #require(report["marks"] as? [String: Int])
+        #expect(marks == ["count": 12, "unbalanced": 1])
+        let regions = try #require(report["regions"] as? [String: [String: Any]])
+        #expect(Array(regions.keys) == ["7"])
+        let region = try #require(regions["7"])
+        #expect(region["count"] as? Int == 5)
+        #expect((region["host_seconds"] as? Double ?? 0) > 0)
+        return region
+      }
+    }
+    func instructions(_ region: [String: Any]?, _ mode: String) -> Int {
+      (region?[mode] as? [String: Int])?["instructions"] ?? -1
+    }
+    let short = try region(1000)
+    let long = try region(101_000)
+    for engine in Self.engines {
+      #expect(
+        instructions(long[engine], "user") - instructions(short[engine], "user") == 5 * 200_000)
+      #expect(instructions(long[engine], "kernel") == 0)
+    }
+    for key in ["cycles"] {
+      #expect(long["interpreter"]?[key] as? Int == long["translator"]?[key] as? Int)
+    }
+    #expect(instructions(long["interpreter"], "user") == instructions(long["translator"], "user"))
+  }
+
+  /// The parts of the profile are the whole; it names the functions that a kernel's map has.
+  @Test(arguments: [("translator", "5000"), ("interpreter", "5000"), ("interpreter", "0")])
+  func profilesAddUp(engine: String, interval: String) throws {
+    let scratch = try Scratch()
+    let folded = "\(scratch.path)/p.folded"
+    let table = "\(scratch.path)/p.txt"
+    let stats = "\(scratch.path)/s.json"
+    let run = try Program([
+      "run", "--demo", "--engine", engine, "--profile", folded, "--profile", table,
+      "--profile-interval", interval, "--stats", stats, "--serial", "none", "--time-limit", "100",
+    ])
+    #expect(run.status == 0, "\(run.error)")
+    let data = Data(try HostFile.contents(of: stats))
+    let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let modes = try #require(report["modes"] as? [String: [String: Int]])
+    var sums: [String: Int] = [:]
+    for line in String(decoding: try HostFile.contents(of: folded), as: UTF8.self)
+      .split(separator: "\n")
+    {
+      let parts = line.split(separator: " ")
+      let mode = ["user", "kernel", "idle"].first {
+        parts[0].split(separator: ";").contains("\($0)"[...])
+      }
+      sums[try #require(mode), default: 0] += try #require(Int(parts[1]))
+    }
+    let total = try #require(report["cycles"] as? Int)
+    let slack = interval == "0" ? 0.001 : 0.02
+    #expect(abs(Double(sums.values.reduce(0, +)) / Double(total) - 1) < slack, "\(sums) \(total)")
+    for mode in ["user", "kernel", "idle"] {
+      let part = Double(sums[mode] ?? 0) / Double(total)
+      let exact = Double(modes[mode]?["cycles"] ?? 0) / Double(total)
+      #expect(abs(part - exact) < (interval == "0" ? 0.002 : 0.03), "\(mode): \(part) \(exact)")
+    }
+    let parts = try #require(report["host_time"] as? [String: Double])
+    let wall = try #require(report["wall_seconds"] as? Double)
+    #expect(abs(parts.values.reduce(0, +) / wall - 1) < 0.02, "\(parts) \(wall)")
+    #expect((parts["devices"] ?? 0) > 0 && (parts["events"] ?? 0) > 0)
+    #expect((parts["execution"] ?? 0) > (parts["other"] ?? 1))
+    let text = String(decoding: try HostFile.contents(of: table), as: UTF8.self)
+    #expect(text.contains("ns/cycle") && text.contains("cr3:"))
+  }
+
+  /// A loop over 64 KiB misses a 16 KiB cache once a line, one over 8 KiB does not; the guest notices nothing.
+  @Test func theCacheModelSeesWhatAProgramDoes() throws {
+    let scratch = try Scratch()
+    let program = try EmbeddedGuestTests.build(
+      """
+      #include <stdlib.h>
+      static volatile unsigned data[16384] __attribute__((aligned(4096)));
+      int main(int argc, char **argv) {
+        unsigned count = atoi(argv[1]), rounds = atoi(argv[2]);
+        for (unsigned i = 0; i < rounds; i++) for (unsigned k = 0; k < count; k += 8) data[k];
+        return 0;
+      }
+      """, in: scratch)
+    func misses(_ count: Int, _ rounds: Int) throws -> (Int, cycles: Int) {
+      let json = "\(scratch.path)/caches.json"
+      let run = try Program([
+        "compare", "--engines", "interpreter", "--cache-model", "default", "--repeat", "1",
+        "--time-limit", "100", "--json", json, "--", program, "\(count)", "\(rounds)",
+      ])
+      try #require(run.status == 0, "\(run.error)")
+      let data = Data(try HostFile.contents(of: json))
+      let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+      let engines = try #require(result["engines"] as? [String: [String: Any]])
+      let machine = try #require(engines["interpreter"]?["machine"] as? [String: Any])
+      let caches = try #require(machine["caches"] as? [String: [String: Any]])
+      let user = try #require(caches["l1d"]?["user"] as? [String: Int])
+      return (try #require(user["misses"]), try #require(machine["cycles"] as? Int))
+    }
+    let large = try misses(16_384, 101).0 - misses(16_384, 1).0
+    #expect(abs(large - 100 * 2048) < 2048, "\(large)")
+    let small = try misses(2048, 101).0 - misses(2048, 1).0
+    #expect(small < 500, "\(small)")
+  }
+
+  @Test(arguments: [
+    "l1d=16K:3:32:1", "l1d=16K", "l3=1M:8:64:1", "tlb=64:4", "l1i=16K:4:32:x", "", "l2=4G:4:32:1",
+  ]) func badCaches(spec: String) throws {
+    let run = try Program(["run", "--demo", "--cache-model", spec])
+    #expect(run.status == 64 && run.error.contains("--cache-model"), "\(run)")
+  }
+
+  @Test(arguments: [
+    (["--engine", "translator", "--cache-model", "default"], 64, "only the interpreter"),
+    (["--symbols", "/etc/passwd"], 64, "--symbols needs"),
+    (["--profile", "/nonexistent/x"], 73, "--profile"),
+    (["--profile", "/tmp/p", "--symbols", "/nonexistent"], 66, "--symbols"),
+    (["--profile", "/tmp/p", "--symbols", "/etc/passwd"], 65, "no functions"),
+    (["--profile", "/tmp/p", "--profile-interval", "7"], 64, "--profile-interval"),
+  ]) func badProfiles(options: [String], status: Int32, mentions: String) throws {
+    let run = try Program(["run", "--demo"] + options)
+    #expect(run.status == status, "\(run)")
+    #expect(run.error.contains(mentions), "\(run)")
+  }
+}
+
+@Suite struct SymbolTests {
+  @Test func aMapNamesItsTextSymbols() throws {
+    var symbols = Symbols()
+    try symbols.add(
+      Array("c1000000 T _start\nc1000010 t inner\nc1000020 D data\nc1200000 W weak\n".utf8),
+      name: "map")
+    #expect(symbols.count == 3)
+    for (address, name) in [
+      (0xC0FF_FFFF, nil), (0xC100_0000, "_start"), (0xC100_000F, "_start"), (0xC100_0025, "inner"),
+      (0xC11F_FFFF, nil), (0xC120_0001, "weak"),
+    ] as [(UInt32, String?)] {
+      #expect(symbols.name(of: address) == name)
+    }
+  }
+
+  @Test func anELFFileNamesItsFunctions() throws {
+    let scratch = try Scratch()
+    let program = try EmbeddedGuestTests.build(
+      "int known_function(int a) { return a * 3; }\nint main(int c, char **v) { return known_function(c); }",
+      in: scratch, options: ["-static", "-fno-inline"])
+    let bytes = try HostFile.contents(of: program)
+    var symbols = Symbols()
+    try symbols.add(bytes, name: "program")
+    #expect(symbols.count > 100)
+    // Every truncation is refused or gives fewer names, and never traps.
+    for length in stride(from: 0, to: bytes.count, by: bytes.count / 50) {
+      var part = Symbols()
+      try? part.add(Array(bytes[..<length]), name: "part")
+    }
+  }
+}
