@@ -54,7 +54,6 @@ public final class Switcher: Engine {
     set { translator.traceBlock = newValue }
   }
   public func dropDecodedCode() { translator.dropDecodedCode() }
-  public func updateModes() { translator.updateModes() }
 
   public func run() -> Exit {
     translator.stopsAtUserCode = direct != nil

@@ -104,16 +104,24 @@ struct DirectExecutionGuestTests {
     ]
     process.standardError = FileHandle.nullDevice
     try process.run()
-    let path = "/proc/\(process.processIdentifier)/task/\(process.processIdentifier)/children"
-    for _ in 0..<600 {
-      let text = String(decoding: HostFile.read(path, limit: 4096) ?? [], as: UTF8.self)
-      let children = text.split(separator: " ").compactMap { Int32($0) }
-      if children.count > 1 { return (process, children) }
+    for _ in 0..<600 where process.isRunning {
+      let children = Self.children(of: process.processIdentifier)
+      if !children.isEmpty { return (process, children) }
       Thread.sleep(forTimeInterval: 0.1)
     }
     process.terminate()
     Issue.record("no sandbox was started")
     return (process, [])
+  }
+
+  /// Processes whose parent is `parent`, whichever of its threads has started them.
+  private static func children(of parent: Int32) -> [Int32] {
+    HostFile.entries(of: "/proc").compactMap { Int32($0) }.filter { process in
+      let text = String(
+        decoding: HostFile.read("/proc/\(process)/stat", limit: 512) ?? [], as: UTF8.self)
+      let fields = text.split(separator: ")").last?.split(separator: " ") ?? []
+      return fields.count > 1 && Int32(fields[1]) == parent
+    }
   }
 
   /// Whether a process is there and no zombie.

@@ -392,6 +392,10 @@ static void compute(void) {
 
 int main(int argc, char **argv) {
   self = argv[0];
+  // Whoever starts this may have blocked signals.
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, 0);
   if (argc == 3 && strcmp(argv[1], "--exit") == 0) return atoi(argv[2]);
   setvbuf(stdout, 0, _IOLBF, 0);
   static const struct { const char *name; void (*run)(void); } parts[] = {
