@@ -65,7 +65,9 @@ public struct Engines {
   /// The one translator of the machine: decoded blocks know their translation.
   private func translator() throws(InputError) -> Translator {
     if let translator = made["translator"] as? Translator { return translator }
-    for engine in made.values { if let switcher = engine as? Switcher { return switcher.translator } }
+    for engine in made.values {
+      if let switcher = engine as? Switcher { return switcher.translator }
+    }
     do {
       return try Translator(
         processor: processor, interpreter: interpreter, options: configuration.translator)

@@ -282,7 +282,8 @@ final class PC {
     self.video = video
 
     resettables = [
-      pic, timer, controlB, clock, gate, keyboard, controlA, typer, pointer, serial1, serial2, parallel,
+      pic, timer, controlB, clock, gate, keyboard, controlA, typer, pointer, serial1, serial2,
+      parallel,
       post, coprocessor, dma, host, bridge, vga, firmware, ide, floppy,
     ]
     resettables += virtioDisks as [any Resettable]

@@ -235,7 +235,8 @@ extension Translator {
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position, instructions: positions,
         entry: isChecked && meetsNeed ? start : 0, callEntry: isChecked ? callEntry : 0,
-        isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need, startWhenReady: startWhenReady,
+        isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
+        startWhenReady: startWhenReady,
         isChecked: isChecked, readyEntry: isChecked ? startWhenReady : 0))
     block.pointee.translation = UInt32(number + 1)
     statistics.blocks += 1

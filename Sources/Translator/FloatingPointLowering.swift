@@ -30,7 +30,9 @@ struct PendingX87Pointers {
 extension Lowering {
   /// Emits a floating-point instruction, with the block's check behind it.
   mutating func copyFloatingPoint(_ i: Instruction, _ code: GuestCode, eip: UInt32) -> Bool {
-    guard FloatingPointNeed.of(i) != nil, code.isTwoByte || code.repeatPrefix == 0 else { return false }
+    guard FloatingPointNeed.of(i) != nil, code.isTwoByte || code.repeatPrefix == 0 else {
+      return false
+    }
     writeX87Pointers(before: i)
     if i.hasMemoryOperand, i.segment >= SegmentNumber.fs {
       code.emitAddressToR8(&a)

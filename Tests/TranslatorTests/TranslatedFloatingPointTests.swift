@@ -93,7 +93,8 @@ import Testing
       case 0...3:  // doubles
         value = Double(Int32(truncatingIfNeeded: random.next()) >> 8).bitPattern | value & 0xF8
       case 4, 5:  // two singles
-        value = UInt64(Float(Int16(truncatingIfNeeded: value >> 20)).bitPattern) << 32
+        value =
+          UInt64(Float(Int16(truncatingIfNeeded: value >> 20)).bitPattern) << 32
           | UInt64(Float(Int16(truncatingIfNeeded: value >> 40)).bitPattern)
       default: break
       }
