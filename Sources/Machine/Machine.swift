@@ -190,11 +190,13 @@ public final class Machine {
     start = HostClock.nanoseconds
     pacer.begin(cycles: cpu.pointee.cycles, nanoseconds: start)
     sliceEnd = cpu.pointee.cycles &+ sliceCycles
+    profiler?.start()
     if configuration.startsPaused { debugger?.waitForDebugger() }
     while ending == nil {
       step()
       if processor.breakpoints.isHit { debugger?.reportBreakpoint() }
     }
+    profiler?.pass(idleCycles: idleCycles, isOver: true)
     if let ending { debugger?.reportEnd(status: ending.status) }
     console.flush()
     wallNanoseconds &+= HostClock.nanoseconds &- start

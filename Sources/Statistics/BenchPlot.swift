@@ -3,7 +3,7 @@ extension BenchReport {
   /// factor of five.
   /// - Parameter output: path of the picture; PNG when it ends in .png, else SVG.
   public func plot(output: String) -> String {
-    let width = 400 + rows.count * (16 * columns.count + 12)
+    let width = max(900, 400 + rows.count * (16 * columns.count + 12))
     let terminal =
       output.hasSuffix(".png")
       ? "png size \(width),720" : "svg size \(width),720 dynamic background rgb 'white'"

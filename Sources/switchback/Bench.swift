@@ -49,7 +49,7 @@ struct BenchCommand: ParsableCommand {
         try Arguments.engine(String($0))
       }
     })
-  var engines: [String] = Engines.available
+  var engines: [String] = Engines.compared
 
   @Option(
     help: ArgumentHelp("Installed peers to measure: qemu, bochs.", valueName: "names"),

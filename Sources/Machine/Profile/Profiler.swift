@@ -103,14 +103,13 @@ final class Profiler {
 }
 
 extension Machine {
-  /// Starts profiling.
+  /// Profiles the run that is about to begin.
   /// - Parameters:
   ///   - interval: guest cycles between samples.
   ///   - isExact: whether to charge every block, which runs on the interpreter.
   public func startProfile(interval: UInt64, isExact: Bool) {
     let profiler = Profiler(interval: interval, isExact: isExact, processor: processor)
     self.profiler = profiler
-    profiler.start()
     guard isExact else { return }
     let previous = engine.traceBlock
     engine.traceBlock = { [unowned self, unowned profiler] address in
@@ -122,7 +121,6 @@ extension Machine {
   /// What the profile says; nil without one.
   public func profile(symbols: Symbols) -> Profile? {
     guard let profiler else { return nil }
-    profiler.pass(idleCycles: idleCycles, isOver: true)
     var profile = Profile()
     for (place, weight) in profiler.weights {
       let function =
