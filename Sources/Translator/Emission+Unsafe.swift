@@ -305,9 +305,12 @@ extension Translator {
     return true
   }
 
-  /// Whether an instruction is never lowered: no instruction at all, or of a family that is switched off.
+  /// Whether an instruction is never lowered: no instruction at all, of a family that is switched off, or one
+  /// that uses CS as data.
   private func callsInterpreter(_ i: Instruction) -> Bool {
     if i.row == .max { return true }
+    // Through CS nothing can be written, and not everything read.
+    if i.hasMemoryOperand, i.segment == SegmentNumber.cs, i.kind != .lea { return true }
     return !options.loweringOff.isEmpty
       && options.loweringOff.contains(InstructionTable.shared.family(ofRow: i.row))
   }

@@ -104,11 +104,11 @@ final class XServer {
     return pixels
   }
 
-  /// Runs a program on the display.
+  /// Runs a program on the display, for a minute at most: `search --sync` waits for ever by itself.
   @discardableResult
   func run(_ program: String, _ arguments: [String]) throws -> String {
     let result = try NativeProcess.run(
-      program, arguments: [program] + arguments,
+      "/usr/bin/timeout", arguments: ["timeout", "60", program] + arguments,
       environment: ["PATH=/usr/bin:/bin", "HOME=/tmp", "DISPLAY=\(display)"], input: "/dev/null",
       directory: "/tmp")
     return String(decoding: result.standardOutput, as: UTF8.self)
