@@ -190,6 +190,8 @@ static int mapPages(int descriptor) {
       {ORACLE_READ_ONLY, 1, PROT_READ, offsetof(Shared, image) + 2 * ORACLE_PAGE},
       {ORACLE_STACK, 1, PROT_READ | PROT_WRITE, offsetof(Shared, image) + 3 * ORACLE_PAGE},
   };
+  // Nothing else may be where the cases' random addresses reach: the parent may have memory there.
+  munmap((void *)0x10000, 0x100000000 - 0x10000);
   for (size_t i = 0; i < sizeof regions / sizeof regions[0]; i++) {
     void *wanted = (void *)regions[i].address;
     void *got = mmap(wanted, regions[i].pages * ORACLE_PAGE, regions[i].protection,

@@ -79,7 +79,8 @@ struct StatusBar {
     }
     // Between them what to do, as much as fits.
     let room = (right - left) / dot
-    let hint = contents.hint.utf8.count <= room ? contents.hint : String(contents.hint.prefix(room))
+    let hint =
+      contents.hint.utf8.count <= room ? contents.hint : String(contents.hint.prefix(max(room, 0)))
     left = max(left, right - hint.utf8.count * dot)
     put(hint, contents.isMessage || contents.isCaptured ? Palette.warning : Palette.text)
   }

@@ -42,16 +42,10 @@ struct Lowering {
   mutating func lower(_ i: Instruction, _ code: GuestCode, op: UInt64, next: UInt32, callout: Bool)
     -> Flow
   {
-<<<<<<< ours
-    // Through CS nothing can be written, and not everything read.
-    let usesCode = i.hasMemoryOperand && i.segment == SegmentNumber.cs && i.kind != .lea
-    if !callout, !usesCode {
+    if !callout {
       let start = next &- UInt32(i.length)
       if copyFloatingPoint(i, code, eip: start) { return .next }
       if Self.copied.contains(i.kind) { writeX87Pointers(before: i) } else { writeX87Pointers() }
-=======
-    if !callout {
->>>>>>> theirs
       if Self.copied.contains(i.kind), copy(i, code) { return .next }
       if let flow = special(i, code, next: next) { return flow }
     }

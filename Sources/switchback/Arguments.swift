@@ -55,7 +55,8 @@ enum Arguments {
 
   /// Families of instructions, separated by commas.
   static func families(_ text: String) throws -> Set<Family> {
-    Set(
+    if text == "none" { return [] }
+    return Set(
       try text.split(separator: ",", omittingEmptySubsequences: false).map {
         guard let family = Family(rawValue: String($0)) else {
           throw ValidationError(

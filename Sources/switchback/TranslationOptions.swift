@@ -14,9 +14,10 @@ struct TranslationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Families of instructions that the translator leaves to the interpreter: a list of "
-        + Family.allCases.map(\.rawValue).joined(separator: ", ") + ".", valueName: "families"),
+        + Family.allCases.map(\.rawValue).joined(separator: ", ")
+        + ", or 'none'; x87,mmx,sse,sse2 unless told otherwise.", valueName: "families"),
     transform: Arguments.families)
-  var lowerOff: Set<Family> = []
+  var lowerOff = TranslatorOptions().loweringOff
 
   /// What the options ask for.
   var options: TranslatorOptions {

@@ -41,6 +41,8 @@ final class FloatingPointMachine {
   var translator: Translator? { engine as? Translator }
 
   init(translated: Bool, options: TranslatorOptions = .init()) throws {
+    var options = options
+    options.loweringOff = []
     memory = try PhysicalMemory(ramSize: 4 << 20)
     processor = Processor(memory: memory, ports: PortBus())
     let interpreter = Interpreter(processor: processor, timing: .unit, cacheSize: 4 << 20)
