@@ -127,7 +127,9 @@ import Testing
     for seed in chunk * 64..<chunk * 64 + 64 {
       let (one, two, program) = try Self.machines(seed: seed)
       // The reason why this lowering is off unless it is asked for.
-      withKnownIssue("lowered floating-point code differs from the interpreter", isIntermittent: true) {
+      withKnownIssue(
+        "lowered floating-point code differs from the interpreter", isIntermittent: true
+      ) {
         guard Self.compare(one, two, seed: seed) else {
           Issue.record("\(program.map { String($0, radix: 16) }.joined(separator: " "))")
           return
