@@ -78,9 +78,8 @@ struct StatusBar {
       put(contents.speed, Palette.dim)
     }
     // Between them what to do, as much as fits.
-    let room = (right - left) / dot
-    let hint =
-      contents.hint.utf8.count <= room ? contents.hint : String(contents.hint.prefix(max(room, 0)))
+    let room = max(0, (right - left) / dot)
+    let hint = contents.hint.utf8.count <= room ? contents.hint : String(contents.hint.prefix(room))
     left = max(left, right - hint.utf8.count * dot)
     put(hint, contents.isMessage || contents.isCaptured ? Palette.warning : Palette.text)
   }
