@@ -68,7 +68,7 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     Case("run --bogus", 64, "--bogus"),
     Case("run extra", 64, "extra"),
     Case("bogus", 64, "bogus"),
-    Case("run --memory 63M", 64, "--memory"),
+    Case("run --memory 15M", 64, "--memory"),
     Case("run --memory 4G", 64, "between 16M and 3G"),
     Case("run -m 99999999999999999999G", 64, "-m"),
     Case("run -m 18446744073709551615G", 64, "-m"),

@@ -13,7 +13,7 @@ import Testing
     #expect(line("add eax, ecx").contains("| +"))
     #expect(line("mov eax, dword ptr [ebp+0xc]").contains("mov eax, dword gs:[ebp+0xc]"))
     #expect(line("(budget)").contains("r15"))
-    #expect(line("(exits)").contains("[eip], 0xc0100009"))
+    #expect(run.output.contains("[eip], 0xc0100009"))
     #expect(run.output.contains("jmp callout"))
   }
 
