@@ -172,6 +172,7 @@ __attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const Micr
   blockCycles &= ~CALLOUT_USES_FPU;
   uint32_t row = op->instruction.row;
   if (row != UINT16_MAX) t->callouts[row]++;
+  t->exitOp = op;
   uint64_t start = t->cycleEnd - (uint64_t)((int64_t)t->budget >> 20) - blockCycles;
   cpu->cycles = start;
   cpu->op = op;
@@ -181,7 +182,6 @@ __attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const Micr
   // Iterations of repeated instructions have added to the clock.
   t->budget -= (cpu->cycles - start) << 20;
   if (leave != 0) {
-    t->exitOp = op;
     t->exitLeave = leave;
     return leave;
   }
