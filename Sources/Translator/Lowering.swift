@@ -81,6 +81,9 @@ struct Lowering {
       return true
     case .bswap where i.operandSize != 4:
       return false
+    case .shld, .shrd where i.operandSize != 4:
+      // Counts beyond the operand are undefined: the interpreter's choice holds.
+      return false
     case .lea:
       guard i.addressSize == 4 else { return false }
       code.emitCopy(&a, window: false)

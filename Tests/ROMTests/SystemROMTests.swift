@@ -57,7 +57,7 @@ import Testing
   @Test(arguments: ROM.systemTests)
   func translatorAgreesWithTheInterpreter(rom: ROM) throws {
     var configuration = MachineConfiguration()
-    configuration.memory = MachineConfiguration.smallestMemory
+    configuration.memory = 64 << 20
     configuration.debugExit = true
     configuration.cycleLimit = 2_000_000_000
     var lockstep = Lockstep(

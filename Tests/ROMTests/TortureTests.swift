@@ -39,7 +39,7 @@ import Testing
     Case(seed: 8, threshold: 0, rounds: 20_000),
   ]) func translatorAgreesWithTheInterpreter(item: Case) throws {
     var configuration = MachineConfiguration()
-    configuration.memory = MachineConfiguration.smallestMemory
+    configuration.memory = 64 << 20
     configuration.debugExit = true
     configuration.cycleLimit = 2_000_000_000
     configuration.translator.codeCache = item.codeCache
