@@ -81,7 +81,8 @@ struct Lowering {
       return true
     case .bswap where i.operandSize != 4:
       return false
-    case .shld, .shrd where i.operandSize != 4:
+    case .shld,
+      .shrd where i.operandSize != 4:
       // Counts beyond the operand are undefined: the interpreter's choice holds.
       return false
     case .lea:
