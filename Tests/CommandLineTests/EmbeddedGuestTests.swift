@@ -159,7 +159,7 @@ import Testing
   /// What the guest cannot do is an error that names the call, and no number.
   @Test(arguments: [
     ("fork()", "(clone)"), ("int p[2]; pipe(p)", "(pipe2)"), ("socket(1, 1, 0)", "socket"),
-    ("signal(10, (void *)main); raise(10)", "handle signal 10"),
+    ("signal(10, (void (*)(int))_exit); raise(10)", "handle signal 10"),
     ("syscall(999)", "system call 999"), ("open(\"/usr/bin/true\", 1)", "packed file for writing"),
   ]) func unsupportedCallsAreNamed(body: String, expected: String) throws {
     let scratch = try Scratch()
