@@ -215,6 +215,26 @@ struct Assembler {
   /// Sets the sign flag if R15 is negative.
   mutating func testBudget() { bytes(0x4D, 0x85, 0xFF) }
 
+  // MARK: Flags
+
+  /// R11 = the arithmetic flags; changes R8.
+  mutating func saveFlagsToR11() {
+    move(HostRegister.r8, from: 0)
+    bytes(0x9F)  // lahf
+    bytes(0x0F, 0x90, 0xC0)  // seto al
+    move(HostRegister.r11, from: 0)
+    move(0, from: HostRegister.r8)
+  }
+
+  /// The arithmetic flags = R11; changes R8.
+  mutating func restoreFlagsFromR11() {
+    move(HostRegister.r8, from: 0)
+    move(0, from: HostRegister.r11)
+    bytes(0x04, 0x7F)  // add al, 127: overflows if OF was set
+    bytes(0x9E)  // sahf
+    move(0, from: HostRegister.r8)
+  }
+
   // MARK: Guest memory: [base + displacement] in the window
 
   /// register32 = guest dword

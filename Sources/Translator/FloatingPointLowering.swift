@@ -79,9 +79,10 @@ extension Lowering {
   }
 
   /// Whether a handler works on floating-point state, or on segment registers, which the pointers' selectors
-  /// are taken from.
+  /// are taken from: those that end a block may load CS.
   static func usesFloatingPoint(_ i: Instruction) -> Bool {
     guard i.row != .max else { return false }
+    if i.endsBlock { return true }
     switch i.kind {
     case .fxsave, .fxrstor, .movToSegment, .popSegment, .lds, .les, .lss, .lfs, .lgs: return true
     default: return !i.attributes.isDisjoint(with: [.x87, .mmx, .sse])

@@ -97,19 +97,20 @@ struct Lowering {
     default: break
     }
     if code.repeatPrefix != 0 { return false }
-    guard i.hasMemoryOperand else {
+    if i.hasMemoryOperand, i.addressSize != 4 { return false }
+    let needsSegmentBase = i.hasMemoryOperand && i.segment >= SegmentNumber.fs
+    if needsSegmentBase, usesHighByte(i) || code.modrmOffset == nil { return false }
+    // Their flags are undefined, and host processors differ; the interpreter leaves them alone.
+    let keepsFlags = i.kind == .div || i.kind == .idiv
+    if keepsFlags { a.saveFlagsToR11() }
+    if needsSegmentBase {
+      code.emitAddressToR8(&a)
+      addSegmentBase(i.segment)
+      code.emitAtR8(&a)
+    } else {
       code.emitCopy(&a)
-      return true
     }
-    guard i.addressSize == 4 else { return false }
-    if i.segment < SegmentNumber.fs {
-      code.emitCopy(&a)
-      return true
-    }
-    guard !usesHighByte(i), code.modrmOffset != nil else { return false }
-    code.emitAddressToR8(&a)
-    addSegmentBase(i.segment)
-    code.emitAtR8(&a)
+    if keepsFlags { a.restoreFlagsFromR11() }
     return true
   }
 

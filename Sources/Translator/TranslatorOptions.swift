@@ -4,9 +4,8 @@ import ISA
 public struct TranslatorOptions: Sendable, Equatable {
   /// Bytes for emitted code, within `codeCacheRange`, a multiple of 4096.
   public var codeCache = 64 << 20
-  /// Instructions of these families call the interpreter instead of being lowered. Those of the floating-point
-  /// families are, until their lowering agrees with the interpreter on random programs without exception.
-  public var loweringOff: Set<Family> = [.x87, .mmx, .sse, .sse2]
+  /// Instructions of these families call the interpreter instead of being lowered.
+  public var loweringOff: Set<Family> = []
   /// Entries of a block before it is translated.
   public var threshold: UInt32 = 8
 

@@ -15,7 +15,7 @@ struct TranslationOptions: ParsableArguments {
     help: ArgumentHelp(
       "Families of instructions that the translator leaves to the interpreter: a list of "
         + Family.allCases.map(\.rawValue).joined(separator: ", ")
-        + ", or 'none'; x87,mmx,sse,sse2 unless told otherwise.", valueName: "families"),
+        + ", or 'none' (none).", valueName: "families"),
     transform: Arguments.families)
   var lowerOff = TranslatorOptions().loweringOff
 

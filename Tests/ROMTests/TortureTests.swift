@@ -5,10 +5,7 @@ import Testing
 
 /// The torture ROM with other seeds, on interpreter and translator side by side, under every choice that decides
 /// what is translated and when it stops.
-@Suite(
-  .disabled(
-    "memory differs after some millions of instructions with five of eight seeds: not found yet"))
-struct TortureTests {
+@Suite struct TortureTests {
   struct Case: Sendable, CustomTestStringConvertible {
     var seed: UInt32
     var codeCache = 64 << 20

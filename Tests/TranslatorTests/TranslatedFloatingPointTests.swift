@@ -126,14 +126,9 @@ import Testing
     var translated: UInt64 = 0
     for seed in chunk * 64..<chunk * 64 + 64 {
       let (one, two, program) = try Self.machines(seed: seed)
-      // The reason why this lowering is off unless it is asked for.
-      withKnownIssue(
-        "lowered floating-point code differs from the interpreter", isIntermittent: true
-      ) {
-        guard Self.compare(one, two, seed: seed) else {
-          Issue.record("\(program.map { String($0, radix: 16) }.joined(separator: " "))")
-          return
-        }
+      guard Self.compare(one, two, seed: seed) else {
+        Issue.record("\(program.map { String($0, radix: 16) }.joined(separator: " "))")
+        continue
       }
       for vector in deliveries.keys { deliveries[vector]! += two.deliveries(vector) }
       instructions += two.cpu.pointee.instructions
