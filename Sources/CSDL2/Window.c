@@ -8,6 +8,7 @@
 #include <SDL2/SDL.h>
 #include <dlfcn.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 // The functions that are used, each as a pointer of its own type.
@@ -18,7 +19,7 @@
   F(SetWindowKeyboardGrab) F(ShowCursor) F(GetClipboardText) F(HasClipboardText) F(free)          \
   F(GetWindowDisplayIndex) F(GetDisplayUsableBounds) F(OpenAudioDevice) F(PauseAudioDevice)       \
   F(GetWindowFlags) F(SetWindowMinimumSize) F(StopTextInput) F(CreateRGBSurfaceWithFormat)        \
-  F(FreeSurface) F(UpperBlit) F(GetCurrentVideoDriver) F(GetWindowSizeInPixels)                   \
+  F(FreeSurface) F(UpperBlit) F(GetWindowPosition) F(GetWindowSizeInPixels)                       \
   F(ShowWindow) F(SetWindowPosition)
 
 #define DECLARE(name) static __typeof__(SDL_##name) *p_##name;
@@ -57,8 +58,16 @@ const char *sdl_open(const char *title, int width, int height, bool fullscreen) 
   p_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
   p_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
   p_SetHint(SDL_HINT_APP_NAME, "Switchback");
-  if (p_Init(SDL_INIT_VIDEO) != 0) return failed(p_GetError());
-  Uint32 flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+  // Only drivers of a desktop: SDL would rather draw nowhere than fail. Its variable has the last word.
+  const char *x = getenv("DISPLAY"), *wayland = getenv("WAYLAND_DISPLAY");
+  bool has_x = x && *x, has_wayland = wayland && *wayland;
+  p_SetHint(SDL_HINT_VIDEODRIVER, has_x && has_wayland ? "x11,wayland" : has_wayland ? "wayland" : "x11");
+  if (p_Init(SDL_INIT_VIDEO) != 0) {
+    snprintf(message, sizeof message, "display %s cannot be opened (SDL: %s)",
+             has_x ? x : wayland ? wayland : "", p_GetError());
+    return message;
+  }
+  Uint32 flags = SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI | SDL_WINDOW_HIDDEN;
   if (fullscreen) flags |= SDL_WINDOW_FULLSCREEN_DESKTOP;
   window = p_CreateWindow(title, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, width, height, flags);
   if (!window) {
@@ -71,6 +80,8 @@ const char *sdl_open(const char *title, int width, int height, bool fullscreen) 
   p_SetWindowMinimumSize(window, 160, 100);
   return NULL;
 }
+
+void sdl_show_window(void) { p_ShowWindow(window); }
 
 void sdl_close(void) {
   sdl_tone(0);
@@ -180,10 +191,35 @@ void sdl_show(const HostRectangle *rectangles, int count) {
 
 void sdl_set_title(const char *title) { p_SetWindowTitle(window, title); }
 
+static void screen_bounds(int *left, int *top, int *right, int *bottom) {
+  SDL_Rect bounds = {0, 0, 1024, 768};
+  int display = p_GetWindowDisplayIndex(window);
+  p_GetDisplayUsableBounds(display < 0 ? 0 : display, &bounds);
+  *left = bounds.x;
+  *top = bounds.y;
+  *right = bounds.x + bounds.w;
+  *bottom = bounds.y + bounds.h;
+}
+
+/// The lower bound wins where there is no room.
+static int clamped(int value, int low, int high) {
+  return value < low || high < low ? low : value > high ? high : value;
+}
+
 void sdl_set_size(int width, int height) {
   if (p_GetWindowFlags(window) & (SDL_WINDOW_FULLSCREEN | SDL_WINDOW_MAXIMIZED)) return;
   double density = sdl_density();
-  p_SetWindowSize(window, (int)(width / density), (int)(height / density));
+  int x, y, old_width, old_height, left, top, right, bottom;
+  p_GetWindowPosition(window, &x, &y);
+  p_GetWindowSize(window, &old_width, &old_height);
+  screen_bounds(&left, &top, &right, &bottom);
+  width = (int)(width / density);
+  height = (int)(height / density);
+  p_SetWindowSize(window, width, height);
+  // Its middle stays where it is, as far as the screen has room.
+  x = clamped(x + (old_width - width) / 2, left, right - width);
+  y = clamped(y + (old_height - height) / 2, top, bottom - height);
+  p_SetWindowPosition(window, x, y);
 }
 
 void sdl_set_fullscreen(bool on) {
@@ -213,11 +249,10 @@ char *sdl_clipboard(void) {
 }
 
 void sdl_screen_size(int *width, int *height) {
-  SDL_Rect bounds = {0, 0, 1024, 768};
-  int display = p_GetWindowDisplayIndex(window);
-  p_GetDisplayUsableBounds(display < 0 ? 0 : display, &bounds);
-  *width = bounds.w;
-  *height = bounds.h;
+  int left, top, right, bottom;
+  screen_bounds(&left, &top, &right, &bottom);
+  *width = right - left;
+  *height = bottom - top;
 }
 
 // Sound.
@@ -282,6 +317,7 @@ const char *sdl_open(const char *title, int width, int height, bool fullscreen) 
 }
 // Without an open window nobody calls these.
 void sdl_close(void) {}
+void sdl_show_window(void) {}
 HostEvent sdl_next_event(void) {
   return (HostEvent){.kind = HOST_NONE};
 }

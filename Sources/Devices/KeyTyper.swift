@@ -68,6 +68,14 @@ public final class KeyTyper: Resettable {
     case release(Key)
 
     var isStroke: Bool { if case .stroke = self { true } else { false } }
+
+    /// The key that goes down or up; nil for a stroke, which leaves none down.
+    var key: Key? {
+      switch self {
+      case .stroke: nil
+      case .press(let key), .release(let key): key
+      }
+    }
   }
 
   /// A guest that does not read its keyboard gets no more presses than this later.
@@ -104,11 +112,11 @@ public final class KeyTyper: Resettable {
     enqueue(.press(key))
   }
 
-  /// Releases a key as soon as the keyboard has room. Releases are never left out.
+  /// Releases a key as soon as the keyboard has room. No key that was pressed stays without its release.
   public func release(_ key: Key) {
-    let isKnown = waiting.contains { if case .release(key) = $0 { true } else { false } }
-    // Of a key that is hammered while nobody listens, one release is enough.
-    guard waiting.count < Self.patience || !isKnown else { return }
+    let last = waiting.last { $0.key == key }
+    // The press was left out, if what waits for this key ends with its release.
+    if case .release? = last, waiting.count >= Self.patience { return }
     enqueue(.release(key))
   }
 

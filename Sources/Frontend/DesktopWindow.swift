@@ -72,6 +72,7 @@ public final class DesktopWindow {
       throw WindowError(description: String(cString: problem))
     }
     resizeForGuest()
+    sdl_show_window()
   }
 
   deinit { sdl_close() }

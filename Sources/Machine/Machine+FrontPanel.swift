@@ -1,6 +1,7 @@
 import CPU
 import Devices
 import Host
+import Switching
 
 /// What a machine keeps for its front panel.
 struct PanelState {
@@ -58,10 +59,12 @@ extension Machine {
     status.idleCycles = idleCycles
     status.catchUpCycles = catchUpCycles
     status.instructions = cpu.instructions
-    status.work = engineUsage.map {
-      .init(name: $0.name, instructions: $0.instructions, nanoseconds: $0.nanoseconds)
-    }
+    status.work = work
     status.exits = engineUsage.reduce(0) { $0 &+ $1.entries }
+    for engine in engines.made.values {
+      // Direct execution is left and entered within one run of the switcher.
+      if let direct = (engine as? Switcher)?.directStatistics { status.exits &+= direct.runs }
+    }
     for (name, count) in ports.counts { status.activity[name] = count.reads &+ count.writes }
     for (name, count) in memory.deviceCounts {
       status.activity[name, default: 0] &+= count.reads &+ count.writes
@@ -69,6 +72,29 @@ extension Machine {
     status.takesPlaces = pc.pointer.isAbsolute
     status.keyboardLights = pc.keyboard.keyboardLEDs
     return status
+  }
+
+  /// What was executed how: the switcher's runs are those of the two engines that it chooses between.
+  private var work: [FrontPanel.EngineWork] {
+    var names = ["interpreter", "translator", "direct"].map {
+      FrontPanel.EngineWork(name: $0, instructions: 0, nanoseconds: 0)
+    }
+    for usage in engineUsage {
+      guard let switcher = engines.made[usage.name] as? Switcher else {
+        let index = usage.name == "interpreter" ? 0 : 1
+        names[index].instructions &+= usage.instructions
+        names[index].nanoseconds &+= usage.nanoseconds
+        continue
+      }
+      let direct = switcher.directStatistics
+      let nanoseconds = min(direct?.nanoseconds ?? 0, usage.nanoseconds)
+      let instructions = min(direct?.instructions ?? 0, usage.instructions)
+      names[1].instructions &+= usage.instructions &- instructions
+      names[1].nanoseconds &+= usage.nanoseconds &- nanoseconds
+      names[2].instructions &+= instructions
+      names[2].nanoseconds &+= nanoseconds
+    }
+    return names.filter { $0.nanoseconds > 0 }
   }
 
   /// Obeys what the window has asked for.

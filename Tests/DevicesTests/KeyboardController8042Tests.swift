@@ -306,3 +306,27 @@ func mouseWheelProtocols(rates: [UInt8], identity: UInt8) {
   #expect(f.bytes == [0x1E, 0x9E, 0x2A, 0x35, 0xB5, 0xAA])
   #expect(typer.isIdle)
 }
+
+/// Keys hammered while nobody reads them: many presses are lost, but no key stays down.
+@Test func aStormOfKeysLeavesNoneDown() {
+  let f = KeyboardFixture()
+  _ = f.bytes
+  let typer = KeyTyper(queue: f.clock.queue, controller: f.controller)
+  let keys: [Key] = [.a, .right, .leftShift, .x, .f1]
+  for index in 0..<1000 {
+    typer.press(keys[index % 5])
+    typer.release(keys[index % 5])
+  }
+  typer.press(.q)
+  typer.release(.q)
+  var down: Set<UInt8> = []
+  var count = 0
+  while !typer.isIdle || f.controller.read(4) & 1 != 0 {
+    for byte in f.bytes where byte != 0xE0 {
+      count += 1
+      if byte < 0x80 { down.insert(byte) } else { down.remove(byte & 0x7F) }
+    }
+  }
+  #expect(down.isEmpty)
+  #expect(count > 200 && count < 1000)
+}

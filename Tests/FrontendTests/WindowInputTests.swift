@@ -42,17 +42,13 @@ struct Received {
   }
 }
 
-@Suite(
-  .serialized, .enabled(if: XServer.isInstalled, "scripts/setup.sh installs Xvfb and xdotool"),
-  .disabled("reading the screen of Xvfb fails now and then and ends the whole run"))
+@Suite(.serialized, .enabled(if: XServer.isInstalled, "scripts/setup.sh installs Xvfb and xdotool"))
 struct WindowInputTests {
   private func start(
     _ arguments: [String] = [], on server: XServer, environment: [String: String] = [:]
   ) throws -> WindowedRun {
-    let path = "/tmp/switchback-window-input.rom"
-    try HostFile.write(ROM.window.image, to: path)
     let run = try WindowedRun(
-      ["--rom", path, "--scale", "1"] + arguments, on: server, environment: environment)
+      ["--rom", "window.rom", "--scale", "1"] + arguments, on: server, environment: environment)
     #expect(try eventually { run.serial.contains("ready") })
     _ = try run.window()
     try run.focus()

@@ -1,5 +1,7 @@
 import Foundation
 import Host
+import Roms
+import SystemROMs
 import Testing
 
 /// A directory for one test, removed at its end.
@@ -35,13 +37,21 @@ struct Pixels: Equatable {
 
   subscript(x: Int, y: Int) -> UInt32 { values[y * width + x] }
 
+  /// A part, which may reach over the edges, as a window may over the screen's: there are no pixels there.
   func cropped(x: Int, y: Int, width: Int, height: Int) -> Pixels {
     var result = Pixels(width: width, height: height, values: [])
+    result.values.reserveCapacity(width * height)
     for row in y..<y + height {
-      result.values += values[row * self.width + x..<row * self.width + x + width]
+      for column in x..<x + width {
+        let isInside = (0..<self.height).contains(row) && (0..<self.width).contains(column)
+        result.values.append(isInside ? self[column, row] : Self.none)
+      }
     }
     return result
   }
+
+  /// Stands where there is no pixel.
+  static let none: UInt32 = 0xFF00_0000
 }
 
 /// An X server without a screen of its own (Xvfb), whose pixels lie in a file.
@@ -120,7 +130,8 @@ final class XServer {
   }
 }
 
-/// `switchback run` with a window on an X server.
+/// `switchback run` with a window on an X server. The ROM that tells what it gets lies in its directory as
+/// `window.rom`.
 final class WindowedRun {
   let server: XServer
   let scratch: Scratch
@@ -146,6 +157,7 @@ final class WindowedRun {
   ) throws {
     self.server = server
     scratch = try Scratch()
+    _ = try scratch.file("window.rom", ROM.window.image)
     process.executableURL = URL(filePath: Self.path)
     process.arguments = ["run"] + arguments + ["--time-limit", "300"]
     process.environment = [

@@ -8,9 +8,9 @@ import Testing
 @testable import Machine
 
 @Suite struct FrontPanelTests {
-  private func demonstration(_ change: (inout MachineConfiguration) -> Void = { _ in }) throws
-    -> Machine
-  {
+  private func demonstration(
+    engine: String? = nil, _ change: (inout MachineConfiguration) -> Void = { _ in }
+  ) throws -> Machine {
     var configuration = MachineConfiguration()
     configuration.memory = MachineConfiguration.smallestMemory
     configuration.timeLimit = 120
@@ -18,7 +18,7 @@ import Testing
     change(&configuration)
     return try Machine(
       configuration: configuration, image: .demonstration(),
-      console: Console(serial: .capture, debug: .capture, readsInput: false))
+      console: Console(serial: .capture, debug: .capture, readsInput: false), engine: engine)
   }
 
   /// Those that count alike; direct execution does not count.
@@ -45,6 +45,22 @@ import Testing
       #expect(report.engines.reduce(0) { $0 + $1.instructions } == expected.instructions)
       #expect(report.engines.allSatisfy { $0.instructions > 0 })
     }
+  }
+
+  /// The two engines that direct execution switches between are told apart, and their times add up.
+  @Test func theMixTellsDirectExecutionFromTheTranslator() throws {
+    let machine = try demonstration(engine: "direct")
+    let panel = try FrontPanel()
+    machine.attach(panel)
+    #expect(machine.run() == .powerOff)
+    machine.panelState?.nextStatus = 0
+    machine.publish(.max / 2)
+    let work = panel.status.work
+    let usage = try #require(machine.engineUsage.first)
+    #expect(work.reduce(0) { $0 + $1.nanoseconds } == usage.nanoseconds)
+    #expect(work.reduce(0) { $0 + $1.instructions } == usage.instructions)
+    let expected = machine.whyNotDirect == nil ? ["translator", "direct"] : ["translator"]
+    #expect(work.map(\.name) == expected)
   }
 
   /// A window that watches a run changes nothing of it.

@@ -43,9 +43,11 @@ typedef struct HostPixels {
   int32_t stride;
 } HostPixels;
 
-/// Loads the library and opens a window with room for `width` by `height` pixels. Returns null, or what went
-/// wrong.
+/// Loads the library and opens a window with room for `width` by `height` pixels, which is not seen before
+/// `sdl_show_window`. Returns null, or what went wrong.
 const char *_Nullable sdl_open(const char *_Nonnull title, int width, int height, bool fullscreen);
+/// Lets the window be seen.
+void sdl_show_window(void);
 /// Closes the window. Nothing is left to call then.
 void sdl_close(void);
 
@@ -58,7 +60,8 @@ HostPixels sdl_pixels(void);
 void sdl_show(const HostRectangle *_Nonnull rectangles, int count);
 
 void sdl_set_title(const char *_Nonnull title);
-/// Gives the window room for `width` by `height` pixels, if it is not maximised or full screen.
+/// Gives the window room for `width` by `height` pixels, if it is not maximised or full screen. Its middle stays
+/// in place unless it would reach over the screen's edges then.
 void sdl_set_size(int width, int height);
 void sdl_set_fullscreen(bool on);
 /// Pixels per window coordinate (more than 1 on a HiDPI screen).
