@@ -116,7 +116,8 @@ def ram_disk(directory):
 export PATH=/bin HOME=/ PS1='# '
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs devtmpfs /dev
 echo 0 >/proc/sys/kernel/printk
-exec setsid cttyhack sh
+echo SHELL >/dev/ttyS0
+exec setsid cttyhack sh </dev/tty0 >/dev/tty0 2>&1
 """
     tree = os.path.join(directory, "tree")
     for name in ("bin", "dev", "proc", "sys"):
@@ -140,10 +141,11 @@ BUSYBOX = os.path.join(GUESTS, "busybox")
 def linux(server, directory, name, append, *keys):
     run = Run(server, "--engine", "translator", "--kernel", os.path.join(GUESTS, "vmlinuz-686"),
               "--initrd", ram_disk(directory), "--append",
-              f"console=ttyS0 console=tty0 cryptomgr.notests {append}", "--scale", "1")
-    run.wait_for("#")
-    time.sleep(2)
-    server.xdotool("type", "--delay", "60", "uname -a; free; cat /proc/fb\n")
+              f"console=tty0 quiet cryptomgr.notests {append}", "--scale", "1")
+    run.wait_for("SHELL")
+    time.sleep(1)
+    server.xdotool("type", "--delay", "60", "uname -a; free; cat /proc/fb; ls /")
+    run.keys("Return")
     time.sleep(2)
     if keys:
         run.keys(*keys)

@@ -26,7 +26,7 @@ struct Rates: Equatable {
   /// native processor is taken to need one.
   /// - Parameter hertz: the host's clock.
   func slowdown(hertz: Double) -> Double? {
-    busy > 0.02 && instructionsPerSecond > 0 ? hertz / instructionsPerSecond : nil
+    busy > 0.05 && instructionsPerSecond > 0 ? hertz / instructionsPerSecond : nil
   }
 
   init() {}

@@ -72,7 +72,9 @@ struct WindowEndTests {
   }
 
   @Test func withoutADisplayOneLineSaysSo() throws {
-    for (display, words) in [("", "no display"), (":4711", "no window: display :4711 cannot be opened")] {
+    for (display, words) in [
+      ("", "no display"), (":4711", "no window: display :4711 cannot be opened"),
+    ] {
       let result = try NativeProcess.run(
         WindowedRun.path,
         arguments: ["switchback", "run", "--demo", "--display", "window", "--clock", "cycles"],

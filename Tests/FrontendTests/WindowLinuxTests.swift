@@ -52,15 +52,16 @@ struct WindowLinuxTests {
     let run = try WindowedRun(
       [
         "--engine", "translator", "--kernel", "\(Guests.path)/vmlinuz-686", "--initrd", initrd,
-        "--append", "\(mode.0)console=tty0 cryptomgr.notests", "--scale", "1",
+        "--append", "\(mode.0)console=tty0 quiet cryptomgr.notests", "--scale", "1",
         "--screenshot", "last.png",
       ], on: server)
     #expect(try eventually(120) { run.serial.contains("framebuffers told") })
-    #expect(run.serial.contains(mode.3))
+    #expect(mode.3.isEmpty ? !run.serial.contains("VESA") : run.serial.contains(mode.3))
     #expect(try eventually { try run.geometry().width == mode.1 })
     // Typed on the keyboard, run by the shell, told on the serial line.
     try run.focus()
-    try server.xdotool("type", "--delay", "40", "clear; seq 1 9; echo 'Typed OK' | tee /dev/ttyS0\n")
+    try server.xdotool("type", "--delay", "40", "clear; seq 1 9; echo 'Typed OK' | tee /dev/ttyS0")
+    try run.key("Return")
     #expect(try eventually { run.serial.contains("Typed OK") })
     usleep(500_000)
     try run.key("ctrl+alt+p")
@@ -72,6 +73,6 @@ struct WindowLinuxTests {
     let guest = try decode(png: HostFile.contents(of: "\(run.scratch.path)/last.png"))
     #expect(guest.width == mode.1 && guest.height == mode.2)
     #expect(guest == shown)
-    #expect(guest.values.filter { $0 != 0 }.count > 500)
+    #expect(guest.values.filter { $0 != 0 }.count > 300)
   }
 }
