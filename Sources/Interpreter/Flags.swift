@@ -29,7 +29,7 @@ enum FlagsFamily {
     case .std:
       return { cpu, op in
         cpu.pointee.eflags |= EFLAGS.df
-        return 0
+        return FlagsFamily.leaveIfBackward(cpu)
       }
     case .cli:
       return { cpu, op in
@@ -89,6 +89,12 @@ enum FlagsFamily {
       new = UInt32(try cpu.pop(as: UInt16.self))
     }
     cpu.setEFLAGS(((cpu.eflags & ~mask) | (new & mask)) & ~EFLAGS.rf)
+    return leaveIfBackward(cpu)
+  }
+
+  /// Translated code takes DF to be 0, so the engines look again once it is not.
+  private static func leaveIfBackward(_ cpu: CPU) -> UInt32 {
+    if cpu.pointee.eflags & EFLAGS.df != 0 { cpu.requestAttention() }
     return cpu.pointee.stop
   }
 }

@@ -126,7 +126,7 @@ extension Translator {
     switch last.kind {
     case .jcc, .jcxz, .loop, .call: return end
     case .jmp: return last.operands.0.operandKind == .relative ? end &+ last.immediate : nil
-    default: return last.endsBlock || last.isRepeated ? nil : end
+    default: return last.endsBlock || last.isRepeated && !last.isString ? nil : end
     }
   }
 
@@ -207,6 +207,8 @@ extension Translator {
       if check == nil, isChecked { lowering.a.touchIfNegative() }
     }
     if isChecked || last.kind == .call { progress.unchecked = 0 }
+    // Its iterations may have used up more than the budget.
+    if last.isRepeated { progress.unchecked = Self.uncheckedLimit }
     var positions: [Int] = []
     positions.reserveCapacity(count + 1)
     var flow = Lowering.Flow.next
@@ -226,7 +228,8 @@ extension Translator {
       }
       flow = lowering.lower(
         op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)),
-        next: eip &+ UInt32(op.pointee.endOffset), callout: isCallout(op))
+        next: eip &+ UInt32(op.pointee.endOffset),
+        cyclesPerIteration: UInt32(op.pointee.cyclesPerIteration), callout: isCallout(op))
     }
     if flow == .next { lowering.writeX87Pointers() }
     positions.append(lowering.a.position)

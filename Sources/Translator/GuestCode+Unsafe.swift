@@ -111,9 +111,13 @@ struct GuestCode {
 
   /// Emits the instruction with its memory operand at [R8]. Not for byte registers AH...BH.
   func emitAtR8(_ a: inout Assembler) {
-    guard let at = modrmOffset else { return }
     emitPrefixes(&a, window: true)
     a.byte(0x41)
+    guard let at = modrmOffset else {
+      // A0...A3, which have no such form: 8A, 8B, 88, 89 with AL or EAX.
+      a.bytes(0x88 | (opcode ^ 2) & 3, 0)
+      return
+    }
     emitOpcode(&a)
     a.byte(modrm & 0x38)
     for i in (at + 1 + addressLength)..<max(length, at + 1 + addressLength) { a.byte(bytes[i]) }

@@ -39,14 +39,17 @@ struct Lowering {
     case continues(UInt32)
   }
 
-  mutating func lower(_ i: Instruction, _ code: GuestCode, op: UInt64, next: UInt32, callout: Bool)
-    -> Flow
-  {
+  mutating func lower(
+    _ i: Instruction, _ code: GuestCode, op: UInt64, next: UInt32, cyclesPerIteration: UInt32,
+    callout: Bool
+  ) -> Flow {
     if !callout {
       let start = next &- UInt32(i.length)
       if copyFloatingPoint(i, code, eip: start) { return .next }
       if Self.copied.contains(i.kind) { writeX87Pointers(before: i) } else { writeX87Pointers() }
       if Self.copied.contains(i.kind), copy(i, code) { return .next }
+      if i.kind == .cld { return .next }  // DF is 0.
+      if let flow = string(i, cyclesPerIteration: cyclesPerIteration) { return flow }
       if let flow = special(i, code, next: next) { return flow }
     }
     call(op, usesFloatingPoint: Self.usesFloatingPoint(i))
@@ -54,7 +57,7 @@ struct Lowering {
       leave(at: next)
       return .ended
     }
-    if i.endsBlock || i.isRepeated {
+    if i.endsBlock || i.isRepeated && !i.isString {
       leave(at: next)
       return .ended
     }
@@ -81,8 +84,7 @@ struct Lowering {
       return true
     case .bswap where i.operandSize != 4:
       return false
-    case .shld,
-      .shrd where i.operandSize != 4:
+    case .shld where i.operandSize != 4, .shrd where i.operandSize != 4:
       // Counts beyond the operand are undefined: the interpreter's choice holds.
       return false
     case .lea:
@@ -99,7 +101,7 @@ struct Lowering {
     if code.repeatPrefix != 0 { return false }
     if i.hasMemoryOperand, i.addressSize != 4 { return false }
     let needsSegmentBase = i.hasMemoryOperand && i.segment >= SegmentNumber.fs
-    if needsSegmentBase, usesHighByte(i) || code.modrmOffset == nil { return false }
+    if needsSegmentBase, usesHighByte(i) { return false }
     // Their flags are undefined, and host processors differ; the interpreter leaves them alone.
     let keepsFlags = i.kind == .div || i.kind == .idiv
     if keepsFlags { a.saveFlagsToR11() }

@@ -30,7 +30,10 @@ extension Translator {
     let index = t.instructions.lastIndex { $0 <= position }!
     let op = t.block.ops + index
     cpu.pointee.eip = t.eip
+    refundIterations(op)
     if cpu.pointee.translated.fpuRestore != 0 { X87Pointers.complete(cpu, t, before: index) }
+    // Its count is too high for any budget: it is the comparison that ends it.
+    let isEndless = op.pointee.instruction.isRepeated && cpu.ecx >= Self.maximumSlice
     let isPageFault = cpu.pointee.translated.faultTrap == 14
     if isPageFault {
       let offset = cpu.pointee.translated.faultAddress &- cpu.pointee.translated.window
@@ -47,7 +50,7 @@ extension Translator {
     cpu.pointee.op = nil
     cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << 20
     // A fault of the guest's says nothing about the next time.
-    if isPageFault, leave & UInt32(LEAVE_FAULT.rawValue) == 0 { noteTrap(t, index) }
+    if isPageFault || isEndless, leave & UInt32(LEAVE_FAULT.rawValue) == 0 { noteTrap(t, index) }
     if leave == 0, !flushPending, translations[number].isAlive, index + 1 < t.instructions.count,
       switchback_fpu_allows(cpu, cpu.pointee.translated.fpuRestore) != 0
     {
@@ -60,6 +63,13 @@ extension Translator {
       finish(t, op, leave)
     }
     return nil
+  }
+
+  /// Gives back what a repeated string instruction has taken off the budget for the iterations to come.
+  private func refundIterations(_ op: Op) {
+    guard op.pointee.instruction.isRepeated else { return }
+    let cycles = UInt64(max(op.pointee.cyclesPerIteration, 1))
+    cpu.pointee.translated.budget &+= (UInt64(cpu.ecx) &* cycles) << 20
   }
 
   /// Walks the page tables as the access would and maps the page.

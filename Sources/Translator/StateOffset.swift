@@ -5,6 +5,7 @@ enum StateOffset {
   static let eip = MemoryLayout<CPUState>.offset(of: \.eip)!
   static let link = MemoryLayout<CPUState>.offset(of: \.translated.link)!
   static let returnStackTop = MemoryLayout<CPUState>.offset(of: \.translated.returnStackTop)!
+  static let window = MemoryLayout<CPUState>.offset(of: \.translated.window)!
   static let jumpTable = MemoryLayout<CPUState>.offset(of: \.translated.jumpTable)!
   static let translation = MemoryLayout<CPUState>.offset(of: \.translated.translation)!
   static let exitOp = MemoryLayout<CPUState>.offset(of: \.translated.exitOp)!

@@ -58,7 +58,7 @@ public final class Translator: Engine, TranslationObserver {
   /// Traps of an instruction before it is translated again as a call-out.
   static let trapLimit: UInt32 = 4
   /// The budget's cycles and instructions share 64 bits, 20 of them for instructions.
-  private static let maximumSlice: UInt64 = 900_000
+  static let maximumSlice: UInt64 = 900_000
   /// Translated code may run past a check of the budget by as many cycles of blocks without one,
   static let uncheckedLimit: UInt32 = 256
   /// and in the next block by as many up to its check.
@@ -175,9 +175,10 @@ public final class Translator: Engine, TranslationObserver {
     }
   }
 
-  /// Whether every segment is flat, so that offsets are linear addresses, and code is 32-bit.
+  /// Whether every segment is flat, so that offsets are linear addresses, code is 32-bit and strings ascend.
   private var isFlat: Bool {
-    guard cpu.pointee.codeSize == 4, cpu.pointee.stackMask == .max, cpu.cs.pointee.base == 0,
+    guard cpu.pointee.codeSize == 4, cpu.pointee.eflags & EFLAGS.df == 0,
+      cpu.pointee.stackMask == .max, cpu.cs.pointee.base == 0,
       cpu.cs.pointee.limit == .max
     else { return false }
     for number in [SegmentNumber.ds, SegmentNumber.es, SegmentNumber.ss] {

@@ -7,8 +7,9 @@ import Memory
 /// page by page as the guest's page tables say, with the host's MMU as the TLB. What is not mapped, or not
 /// writable, raises a signal.
 struct Window: ~Copyable {
-  /// Host address of linear address 0.
+  /// Host address of linear address 0, a multiple of 4 GiB.
   let base: UInt64
+  private let reservation: UnsafeMutableRawPointer
   private let descriptor: Int32
   /// What is mapped, by linear page.
   private(set) var pages: [UInt32: PageMapping] = [:]
@@ -18,22 +19,26 @@ struct Window: ~Copyable {
   private static let size = 1 << 32
   /// An access that starts below 4 GiB and ends above it must not reach anything.
   private static let guardSize = 1 << 16
+  /// Contains an aligned window and what guards it on both sides.
+  private static let reservedSize = 2 * size + 2 * guardSize
 
   init(ram descriptor: Int32) throws(HostError) {
-    base = try Self.reserve()
+    reservation = try Self.reserve()
+    let first = UInt64(UInt(bitPattern: reservation)) + UInt64(Self.guardSize)
+    base = (first + 0xFFFF_FFFF) & ~0xFFFF_FFFF
     self.descriptor = descriptor
   }
 
-  private static func reserve() throws(HostError) -> UInt64 {
+  private static func reserve() throws(HostError) -> UnsafeMutableRawPointer {
     guard
       let view = mmap(
-        nil, size + guardSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+        nil, reservedSize, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
       view != MAP_FAILED
     else { throw HostError("reserve a 4 GiB window") }
-    return UInt64(UInt(bitPattern: view))
+    return view
   }
 
-  deinit { munmap(UnsafeMutableRawPointer(bitPattern: UInt(base)), Self.size + Self.guardSize) }
+  deinit { munmap(reservation, Self.reservedSize) }
 
   private func host(_ linear: UInt32) -> UnsafeMutableRawPointer {
     UnsafeMutableRawPointer(bitPattern: UInt(base) + UInt(linear)).unsafelyUnwrapped
