@@ -8,7 +8,7 @@ RELEASE := $(SWIFT) build -c release
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 SWIFT_SOURCES := Package.swift Sources Tests roms
 
-.PHONY: help run test build setup guests lint format bench regression fuzz lockstep goldens pictures clean
+.PHONY: help run test build setup guests lint format bench regression fuzz asan boots lockstep goldens pictures clean
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -52,6 +52,15 @@ regression: build ## Compares the user suite with benchmarks/baseline.json and n
 fuzz: setup ## Runs random code against the host until interrupted; translated code: make fuzz ENGINE=translated.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	SWITCHBACK_FUZZ=$(or $(ENGINE),1) $(SWIFT) test $(TEST_FLAGS) --skip-build --filter OracleTests
+
+asan: setup ## Fuzzes all devices with AddressSanitizer: make asan MILLIONS=8.
+	$(SWIFT) build --build-tests -c release -Xswiftc -enable-testing --scratch-path .build-asan --sanitize=address
+	SWITCHBACK_DEVICE_FUZZ=$(or $(MILLIONS),4) ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --skip-build -c release \
+	  -Xswiftc -enable-testing --scratch-path .build-asan --sanitize=address \
+	  --filter 'DeviceFuzzTests|deviceSurvives|memoryDeviceSurvives|DevicesTests'
+
+boots: build guests ## Boots memtest86+, Debian's installer and a Debian with systemd: make boots ARGS="translator".
+	scripts/boot-systems.sh $(ARGS)
 
 lockstep: setup guests ## Boots both kernels to the end on interpreter and translator side by side.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)

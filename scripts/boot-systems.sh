@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
-# Boots real systems that take too long for the tests and says how it went: memtest86+ (a full pass over 64 MB),
-# and Debian's installer up to its first dialog in text and in framebuffer mode. They are fetched from
-# Debian through apt. Usage: boot-systems.sh [ENGINE]; screenshots go to guests/systems/.
+# Boots real systems that take too long for the tests, all through SeaBIOS, and says how it went: memtest86+ (a
+# full pass over 64 MB), Debian's installer up to its first dialog in text and in framebuffer mode, and an installed
+# Debian with systemd from its boot loader to a shut-down through ACPI. They are fetched from Debian through apt.
+# Usage: boot-systems.sh [ENGINE...]; without the disk guests/systems/debian.img, or root to make it, Debian
+# itself is left out. Pictures, screens and reports go to guests/systems/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-engine=${1:-translator}
-switchback=.build/release/switchback
+engines=("$@")
+[ $# -gt 0 ] || engines=(translator adaptive interpreter)
+switchback=${SWITCHBACK:-.build/release/switchback}
 folder=guests/systems
+only=${ONLY:-memtest installer debian}
 
 fail() {
   echo "boot-systems: $*" >&2
   exit 1
 }
-[ -x $switchback ] || fail "build first: make build"
+[ -x "$switchback" ] || fail "build first: make build"
 mkdir -p $folder
 
 # fetch PACKAGE: unpacks a package into its folder, once.
@@ -28,35 +32,90 @@ fetch() {
   rm -rf "$work"
 }
 
-# boot NAME EXPECTED-STATUS OPTIONS...: runs a system without output and reports.
+# boot NAME EXPECTED-STATUS OPTIONS...: runs a system and reports.
+failures=0
 boot() {
-  local name=$1 expected=$2 start milliseconds status=0
+  local name=$1-$engine expected=$2 start milliseconds status=0
   shift 2
   start=$(date +%s%N)
-  $switchback run --engine "$engine" --serial none --screenshot "$folder/$name.png" \
-    --stats "$folder/$name.json" "$@" </dev/null 2>"$folder/$name.log" || status=$?
+  "$switchback" run --engine "$engine" --screenshot "$folder/$name.png" \
+    --stats "$folder/$name.json" "$@" </dev/null >"$folder/$name.txt" 2>"$folder/$name.log" ||
+    status=$?
   milliseconds=$((($(date +%s%N) - start) / 1000000))
   if [ $status = "$expected" ]; then
-    printf '%-24s ok      %7d ms\n' "$name" $milliseconds
+    printf '%-34s ok      %7d ms\n' "$name" $milliseconds
   else
-    printf '%-24s FAILED  %7d ms, status %s, see %s\n' "$name" $milliseconds $status \
+    printf '%-34s FAILED  %7d ms, status %s, see %s\n' "$name" $milliseconds $status \
       "$folder/$name.log"
     failures=1
   fi
 }
 
-failures=0
-fetch memtest86+
-fetch debian-installer-12-netboot-i386
+# installer_disc NAME APPEND: a CD on which ISOLINUX starts Debian's installer.
+installer_disc() {
+  local files
+  files=$folder/debian-installer-12-netboot-i386/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
+  rm -rf "$folder/disc"
+  mkdir "$folder/disc"
+  cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 $files/linux \
+    $files/initrd.gz "$folder/disc"
+  printf 'DEFAULT install\nLABEL install\n  KERNEL linux\n  APPEND initrd=initrd.gz %s\n' "$2" \
+    >"$folder/disc/isolinux.cfg"
+  xorriso -as mkisofs -quiet -o "$folder/$1.iso" -b isolinux.bin -c boot.cat -no-emul-boot \
+    -boot-load-size 4 -boot-info-table "$folder/disc" 2>/dev/null
+  rm -rf "$folder/disc"
+}
 
-# A pass over 64 MB ends with "Pass: 1"; a bad bit would show another number of errors.
-boot memtest 0 -m 64M --kernel $folder/memtest86+/boot/memtest86+ia32.bin --time-limit 900 \
-  --until 'Pass:  1' --until 'Errors: 0'
+memtest() {
+  # A pass ends with "Pass: 1"; a bad bit would show another number of errors and a list of them.
+  boot memtest 0 -m 64M --serial none --time-limit 1800 --until 'Pass:         1' \
+    --until 'Errors:         0' \
+    --cdrom $folder/memtest86+/usr/lib/memtest86+/memtest86+ia32.iso
+}
 
-installer=$folder/debian-installer-12-netboot-i386/usr/lib/debian-installer/images/12/i386/text/debian-installer/i386
-boot installer-text 0 -m 512M --kernel $installer/linux --initrd $installer/initrd.gz \
-  --append 'nomodeset vga=normal fb=false' --time-limit 300 --until 'Select a language'
-# The picture is for people: a framebuffer has no text to wait for.
-boot installer-framebuffer 124 -m 512M --kernel $installer/linux --initrd $installer/initrd.gz \
-  --cycle-limit 20000000000 --time-limit 300
+installer() {
+  installer_disc installer-text 'vga=normal fb=false nomodeset'
+  boot installer-text 0 -m 512M --serial none --cdrom $folder/installer-text.iso --time-limit 900 \
+    --until 'Select a language'
+  # A framebuffer has no text to wait for: the picture is for people.
+  installer_disc installer-framebuffer 'vga=788'
+  boot installer-framebuffer 124 -m 512M --serial none --cdrom $folder/installer-framebuffer.iso \
+    --cycle-limit 12000000000 --time-limit 900
+}
+
+# Typed at the shell of the guest; what is awaited then is not among what the terminal echoes.
+state='systemctl is-system-running --wait; systemctl --failed --no-legend; echo st""ate known'
+perl='perl -le '\''print "per", "l: ", join("", map { chr(ord($_) ^ 1) } split(//, "nj"))'\'
+program='int printf(const char *, ...); int main() { int n = 0; for (int i = 2; i < 1000; i++) { int p = 1; '
+program+='for (int j = 2; j * j <= i; j++) if (i % j == 0) p = 0; n += p; } printf("primes %d", n); }'
+
+debian() {
+  boot debian 0 -m 512M --serial stdio --disk $folder/debian.img --snapshot --time-limit 1800 \
+    --until 'login: ' --type 'root\n' --until 'assword: ' --type 'root\n' --until '# ' \
+    --type "$state\\n" --until 'state known' \
+    --type "$perl\\n" --until 'perl: ok' \
+    --type "echo '$program' >p.c; gcc -O2 -o p p.c && ./p\\n" --until 'primes 168' \
+    --type 'poweroff\n'
+  grep -a -A3 'is-system-running' "$folder/debian-$engine.txt" | tail -3 | tr -d '\r' | sed 's/^/    /'
+}
+
+for name in $only; do
+  case $name in
+    memtest) fetch memtest86+ ;;
+    installer) fetch debian-installer-12-netboot-i386 ;;
+    debian)
+      if [ ! -e $folder/debian.img ] && [ "$(id -u)" = 0 ]; then
+        scripts/make-debian-disk.sh $folder/debian.img
+      fi
+      ;;
+    *) fail "there is no system '$name'" ;;
+  esac
+  for engine in "${engines[@]}"; do
+    if [ $name = debian ] && [ ! -e $folder/debian.img ]; then
+      echo "debian left out: make guests/systems/debian.img with scripts/make-debian-disk.sh as root"
+      break
+    fi
+    $name
+  done
+done
 exit $failures

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a bootable disk with Debian 12 for i386 and systemd: make-debian-disk.sh IMAGE [SIZE]. The packages
 # come from Debian's mirror through mmdebstrap; GRUB is put into the gap before the first partition. Needs
-# root (or user namespaces that mmdebstrap can use), mmdebstrap, e2fsprogs, grub-pc-bin and grub-common, and a
+# root (or user namespaces that mmdebstrap can use), mmdebstrap, arch-test, e2fsprogs, grub-pc-bin and grub-common, and a
 # host kernel that runs 32-bit programs. User root has the password "root"; the console is the serial line.
 set -euo pipefail
 
@@ -12,7 +12,7 @@ fail() {
 [ $# -ge 1 ] || fail "usage: make-debian-disk.sh IMAGE [SIZE, such as 2G]"
 image=$1
 size=${2:-2G}
-for tool in mmdebstrap mkfs.ext4 grub-mkimage; do
+for tool in mmdebstrap arch-test mkfs.ext4 grub-mkimage; do
   PATH=$PATH:/usr/sbin:/sbin command -v $tool >/dev/null || fail "$tool is missing"
 done
 export PATH=$PATH:/usr/sbin:/sbin
@@ -29,7 +29,7 @@ mmdebstrap --quiet --architectures=i386 --variant=minbase \
   --customize-hook='echo "/dev/sda1 / ext4 defaults,errors=remount-ro 0 1" >"$1/etc/fstab"' \
   --customize-hook='chroot "$1" systemctl enable serial-getty@ttyS0.service' \
   --customize-hook='rm -rf "$1"/var/cache/apt/archives/*.deb' \
-  bookworm "$work/root.tar"
+  bookworm "$work/root.tar" "deb http://deb.debian.org/debian bookworm main"
 
 mkdir "$work/root"
 tar -x -C "$work/root" --numeric-owner -f "$work/root.tar"
@@ -40,7 +40,7 @@ sectors=$((bytes / 512 - 2048))
 mkfs.ext4 -q -F -O ^metadata_csum_seed,^orphan_file -E offset=1048576 -d "$work/root" "$image" $((sectors / 2))k
 
 # An active Linux partition from sector 2048 on.
-little() { printf "\\x%02x\\x%02x\\x%02x\\x%02x" $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)); }
+little() { printf '\\x%02x\\x%02x\\x%02x\\x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24 & 255)); }
 cp $modules/boot.img "$work/start"
 {
   printf '\x80\x00\x02\x00\x83\xff\xff\xff'

@@ -76,7 +76,8 @@ int switchback_take_power_presses(void) { return atomic_exchange(&power_presses,
 static void handle(int number, void (*handler)(int), int flags) {
   struct sigaction action = {0};
   action.sa_handler = handler;
-  action.sa_flags = flags;
+  // Translated code has the guest's stack pointer in RSP.
+  action.sa_flags = flags | SA_ONSTACK;
   sigaction(number, &action, NULL);
 }
 

@@ -46,7 +46,11 @@ extension CPU {
       try loadPageDirectoryPointers(pointee.cr3)
     }
     pointee.cr0 = new
-    if changed & (CR0.pg | CR0.wp | CR0.pe) != 0 { flushTLB(includingGlobal: true) }
+    // Without paging before and after, as when loaders call a BIOS in real mode, linear addresses stay what
+    // they were.
+    if changed & CR0.pg != 0 || (new & CR0.pg != 0 && changed & CR0.wp != 0) {
+      flushTLB(includingGlobal: true)
+    }
     selectTLB()
     requestAttention()
   }

@@ -33,6 +33,8 @@ public final class HPET: MemoryMappedDevice, Resettable {
     var value = UInt64.max
     var period: UInt64 = 0
     var event: EventID?
+    /// The line that an edge-triggered interrupt left asserted.
+    var heldLine: Int?
 
     var isPeriodic: Bool { configuration & Configuration.periodic != 0 }
     var isLevel: Bool { configuration & Configuration.level != 0 }
@@ -59,11 +61,12 @@ public final class HPET: MemoryMappedDevice, Resettable {
   }
 
   public func reset() {
+    lower(status)
     for index in comparators.indices {
       cancel(index)
+      release(index)
       comparators[index] = Comparator()
     }
-    lower(status)
     control = 0
     status = 0
     base = 0
@@ -145,9 +148,17 @@ public final class HPET: MemoryMappedDevice, Resettable {
       status |= 1 << UInt64(index)
       wires.setLine(line, asserted: true)
     } else {
+      // An 8259 forgets an edge whose line does not stay until the acknowledge, so it stays until the next one.
+      release(index)
       wires.setLine(line, asserted: true)
-      wires.setLine(line, asserted: false)
+      comparators[index].heldLine = line
     }
+  }
+
+  private func release(_ index: Int) {
+    guard let line = comparators[index].heldLine else { return }
+    comparators[index].heldLine = nil
+    wires.setLine(line, asserted: false)
   }
 
   /// Takes back the level-triggered interrupts of the comparators in `mask`.
@@ -214,17 +225,25 @@ public final class HPET: MemoryMappedDevice, Resettable {
     if value & 1 != control & 1 {
       base = isRunning ? counter : base &- ticks
     }
-    lower(status)
+    if value & 2 != control & 2 {
+      lower(status)
+      for index in comparators.indices { release(index) }
+      control = value
+      showLegacyLevels()
+    }
     control = value
-    showLegacyLevels()
     for index in comparators.indices { arm(index) }
   }
 
   private func writeConfiguration(_ index: Int, _ value: UInt64) {
-    // The interrupt's line may change.
-    lower(1 << UInt64(index))
-    comparators[index].configuration =
-      Configuration.capabilities | value & Configuration.writable
+    let new = Configuration.capabilities | value & Configuration.writable
+    // Another line, mode or none at all: the old one is let go.
+    let wiring = Configuration.level | Configuration.interrupts | 0x1F << 9
+    if (new ^ comparators[index].configuration) & wiring != 0 {
+      lower(1 << UInt64(index))
+      release(index)
+    }
+    comparators[index].configuration = new
     comparators[index].value &= comparators[index].mask
     comparators[index].period &= comparators[index].mask
     arm(index)

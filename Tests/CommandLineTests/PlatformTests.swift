@@ -3,9 +3,7 @@ import Host
 import Testing
 
 /// Linux on boards with and without power management, APICs and the event timer.
-@Suite(
-  .serialized, .enabled(if: Guests.arePresent, "make guests fetches them"),
-  .disabled("has not been seen to end"))
+@Suite(.serialized, .enabled(if: Guests.arePresent, "make guests fetches them"))
 struct PlatformTests {
   private static func module(_ name: String) throws -> (String, [UInt8]) {
     ("\(name).ko", try HostFile.contents(of: "\(Guests.directory)/modules/\(name).ko"))
@@ -75,6 +73,28 @@ struct PlatformTests {
     let text = try String(contentsOfFile: serial, encoding: .utf8)
     #expect(run.status == 0, "\(text.suffix(2000))")
     #expect(text.contains("pressed"), "\(text.suffix(2000))")
+  }
+
+  /// A signal that arrives in the middle of translated code ends the run as it should.
+  @Test(arguments: ["translator", "adaptive"]) func aSignalEndsABusyGuest(engine: String) throws {
+    let scratch = try Scratch()
+    let disk = try scratch.file(
+      "initrd",
+      try Guests.ramDisk(initScript: Guests.setUp + "echo ready\nwhile true; do :; done\n"))
+    let shell = """
+      "$0" run --engine "$4" --kernel "$1" --initrd "$2" --serial file:"$3" --stats \
+        --append 'console=ttyS0 quiet cryptomgr.notests' --time-limit 60 &
+      until grep -q ready "$3" 2>/dev/null || ! kill -0 $! 2>/dev/null; do sleep 0.1; done
+      kill -TERM $!
+      wait $!
+      """
+    let run = try NativeProcess.run(
+      "/bin/sh",
+      arguments: [
+        "sh", "-c", shell, Program.path, Guests.kernel, disk, "\(scratch.path)/serial", engine,
+      ], environment: ["PATH=/usr/bin:/bin"], input: "/dev/null", directory: scratch.path)
+    #expect(run.status >> 8 == 128 + SIGTERM)
+    #expect(String(decoding: run.standardError, as: UTF8.self).contains("state hash"))
   }
 
   /// The second serial line and the parallel port, by their drivers and by hand.

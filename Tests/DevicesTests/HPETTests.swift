@@ -127,6 +127,29 @@ private final class Fixture {
   }
 }
 
+/// Edges go through the 8259s, which forget a request whose line falls before the acknowledge.
+@Test func eventTimerInterruptsThroughThe8259s() {
+  let clock = TestClock(frequency: HPET.hertz)
+  let pic = PICPair()
+  let timer = HPET(queue: clock.queue, wires: pic)
+  for (offset, value) in [(0, 0x11), (1, 0x20), (1, 0x04), (1, 0x01), (1, 0xFE)] {
+    pic.primary.writePort(offset: UInt16(offset), width: .byte, value: UInt32(value))
+  }
+  for (offset, value) in [(0x10, 3), (0x100, 0x4C), (0x108, 100), (0x10C, 0)] {
+    timer.writeMemory(offset: UInt32(offset), width: .dword, value: UInt32(value))
+  }
+  for tick in 1...3 {
+    clock.advance(100)
+    #expect(pic.interruptRequest, "\(tick)")
+    #expect(pic.acknowledge() == 0x20)
+    pic.primary.writePort(offset: 0, width: .byte, value: 0x20)
+    #expect(!pic.interruptRequest)
+  }
+  // Without the legacy replacement the line is the 8254's again.
+  timer.writeMemory(offset: 0x10, width: .dword, value: 1)
+  #expect(pic.primary.requested == 0)
+}
+
 @Test func multiprocessorTablesHaveCorrectChecksumsAndCounts() {
   let tables = MultiprocessorTables(
     at: 0xF0000, ACPITables.Configuration(), signature: 0x673, features: 0x201)
