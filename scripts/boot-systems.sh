@@ -68,8 +68,8 @@ installer_disc() {
 
 memtest() {
   # A pass ends with "Pass: 1"; a bad bit would show another number of errors and a list of them.
-  boot memtest 0 -m 64M --serial none --time-limit 1800 --until 'Pass:         1' \
-    --until 'Errors:         0' \
+  boot memtest 0 -m 64M --serial none --time-limit 1800 --until 'Pass:  1' \
+    --until 'Errors: 0' \
     --cdrom $folder/memtest86+/usr/lib/memtest86+/memtest86+ia32.iso
 }
 
@@ -78,9 +78,9 @@ installer() {
   boot installer-text 0 -m 512M --serial none --cdrom $folder/installer-text.iso --time-limit 900 \
     --until 'Select a language'
   # A framebuffer has no text to wait for: the picture is for people.
-  installer_disc installer-framebuffer 'vga=788'
+  installer_disc installer-framebuffer 'vga=788 quiet'
   boot installer-framebuffer 124 -m 512M --serial none --cdrom $folder/installer-framebuffer.iso \
-    --cycle-limit 12000000000 --time-limit 900
+    --cycle-limit 30000000000 --time-limit 900
 }
 
 # Typed at the shell of the guest; what is awaited then is not among what the terminal echoes.
