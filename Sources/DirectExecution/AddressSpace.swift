@@ -29,6 +29,9 @@ final class AddressSpace {
   /// How often a page has changed between writable and executable.
   private var flips: [UInt32: UInt8] = [:]
 
+  /// Pages whose code was found unfit for direct execution, as long as the mappings stay.
+  private var unfit: Set<UInt32> = []
+
   private let cpu: CPU
   private let memory: PhysicalMemory
   private static let flipLimit: UInt8 = 32
@@ -51,6 +54,11 @@ final class AddressSpace {
   // MARK: Mapping
 
   enum Access { case read, write, fetch }
+
+  /// Whether a fetch from the page of `linear` has failed before, so that there is no point in trying.
+  func isUnfit(_ linear: UInt32) -> Bool { unfit.contains(linear & 0xFFFF_F000) }
+
+  func markUnfit(_ linear: UInt32) { unfit.insert(linear & 0xFFFF_F000) }
 
   /// Maps the page of `linear` for an access that the guest's page tables allow, and neighbours of it.
   /// - Returns: how many pages were mapped; 0 when the access cannot succeed here.
@@ -166,6 +174,7 @@ final class AddressSpace {
   }
 
   func unmap(_ linear: UInt32) {
+    unfit.remove(linear)
     guard pages.removeValue(forKey: linear) != nil else { return }
     unmap(linear, count: 1)
   }
@@ -186,6 +195,7 @@ final class AddressSpace {
   }
 
   func unmapAll() {
+    unfit.removeAll(keepingCapacity: true)
     flips.removeAll(keepingCapacity: true)
     writers.removeAll(keepingCapacity: true)
     guard !pages.isEmpty else { return }
@@ -197,6 +207,7 @@ final class AddressSpace {
   /// Unmaps the pages that the page tables no longer show as they are mapped; contiguous ones together.
   func check() {
     needsCheck = false
+    unfit.removeAll(keepingCapacity: true)
     var stale: [UInt32] = []
     for (linear, page) in pages where !page.global {
       guard let now = cpu.peekMapping(linear, user: true),

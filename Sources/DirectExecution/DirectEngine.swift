@@ -71,6 +71,7 @@ public final class DirectEngine {
       statistics.sandboxes = spaces.started
       statistics.sandboxesLost = spaces.lost
     }
+    if space.isUnfit(cpu.cs.pointee.base &+ cpu.pointee.eip) { return .handOver(.code) }
     guard let frame = space.sandbox.frame else { return condemn(space) }
     load(frame, space)
     while true {
@@ -132,6 +133,7 @@ public final class DirectEngine {
       } catch { return (.pageFault, .fault(error)) }
       if spaces.map(space, linear, for: access) { return (.mapped, nil) }
       let kind = access == .fetch ? TrapKind.code : .pageFault
+      if access == .fetch { space.markUnfit(linear) }
       return (kind, .handOver(kind))
     }
   }

@@ -121,7 +121,7 @@ public final class Switcher: Engine {
     let outcome = engine.run()
     interpreter.account()
     policy.ranDirectly(
-      space, nanoseconds: engine.lastNanoseconds, traps: max(engine.lastTraps, 1))
+      space, nanoseconds: engine.lastNanoseconds, traps: engine.lastTraps)
     switch outcome {
     case .deadline:
       note(.translator, "deadline")
@@ -135,14 +135,27 @@ public final class Switcher: Engine {
     case .handOver(let kind):
       note(.translator, kind.rawValue)
       if kind == .lost { countLoss() } else { losses = 0 }
-      // A page that cannot be executed directly is left sooner or later, and code after it may come back to
-      // it: up to the next entry to ring 3 all of it runs in the translator.
-      if kind == .code { mustTranslate = true } else { step() }
+      if kind == .code { leavePage() } else { step() }
     case .unavailable(let reason): giveUp(reason)
     case .failed(let reason): return reason
     }
     return nil
   }
+
+  /// Executes code of a page that is unfit for direct execution until it leaves the page; if it stays, the
+  /// translator takes over up to the next entry to ring 3.
+  private func leavePage() {
+    let page = cpu.pointee.eip & 0xFFFF_F000
+    for _ in 0..<Self.patience {
+      step()
+      guard cpu.pointee.cpl == 3, cpu.pointee.stop == 0, cpu.pointee.cycles < cpu.pointee.deadline,
+        cpu.pointee.eip & 0xFFFF_F000 == page
+      else { return }
+    }
+    mustTranslate = true
+  }
+  /// Blocks that the interpreter executes in such a page.
+  private static let patience = 32
 
   /// Executes the block at EIP, which direct execution cannot.
   private func step() {
