@@ -10,8 +10,16 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <time.h>
+#include <unistd.h>
+
+static uint64_t now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
 
 int switchback_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
@@ -22,6 +30,21 @@ int switchback_pin_to_one_processor(void) {
   CPU_ZERO(&set);
   CPU_SET(processor, &set);
   return sched_setaffinity(0, sizeof set, &set) == 0 ? processor : -1;
+}
+
+int switchback_wait_for_end(int process, int milliseconds) {
+  int descriptor = (int)syscall(SYS_pidfd_open, process, 0);
+  // A kernel before 5.3 knows no limit.
+  if (descriptor < 0) return 1;
+  uint64_t end = now() + (uint64_t)milliseconds * 1000000;
+  int ready;
+  do {
+    uint64_t time = now();
+    struct pollfd wanted = {.fd = descriptor, .events = POLLIN};
+    ready = poll(&wanted, 1, time < end ? (int)((end - time + 999999) / 1000000) : 0);
+  } while (ready < 0);
+  close(descriptor);
+  return ready;
 }
 
 int switchback_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }

@@ -100,6 +100,10 @@ extension CPU {
 
   /// The code segment that RET or IRET returns to, checked. SDM vol. 3, 5.8.6.
   private func returnTarget(_ selector: UInt16) throws(Fault) -> Descriptor {
+    try withGuestSelector(selector) { selector throws(Fault) in try checkedReturnTarget(selector) }
+  }
+
+  private func checkedReturnTarget(_ selector: UInt16) throws(Fault) -> Descriptor {
     if isNull(selector) { throw .generalProtection() }
     let fault = Fault.generalProtection(selectorCode(selector))
     let code = try descriptor(selector, else: fault)

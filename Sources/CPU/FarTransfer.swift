@@ -75,6 +75,10 @@ extension CPU {
   /// The descriptor a far JMP or CALL names: a code segment, call gate, task gate or TSS. Gates and TSSs
   /// have passed their privilege and presence checks.
   private func transferTarget(_ selector: UInt16) throws(Fault) -> Descriptor {
+    try withGuestSelector(selector) { selector throws(Fault) in try checkedTarget(selector) }
+  }
+
+  private func checkedTarget(_ selector: UInt16) throws(Fault) -> Descriptor {
     if isNull(selector) { throw .generalProtection() }
     let fault = Fault.generalProtection(selectorCode(selector))
     let target = try descriptor(selector, else: fault)

@@ -21,6 +21,9 @@ public final class Processor {
   /// Told ECX of every CPUID with `Identification.markLeaf`.
   public var mark: ((UInt32) -> Void)?
 
+  /// What stands for a selector that ring-3 code has read while it ran directly on the host's processor.
+  public var guestSelector: ((UInt16) -> UInt16?)?
+
   /// Where a debugger stops the machine.
   public let breakpoints = Breakpoints()
   /// While a debugger steps, interrupts from outside wait, so that a step stays in the code it began in.

@@ -12,22 +12,33 @@ extension CPU {
       loadParagraph(number, selector)
       return
     }
-    let new: SegmentRegister
-    if number == SegmentNumber.ss {
-      let descriptor = try stackDescriptor(
-        selector, level: pointee.cpl, nullFault: .generalProtection(),
-        fault: .generalProtection(selectorCode(selector)))
-      try markAccessed(descriptor)
-      new = descriptor.loaded(selector: selector)
-    } else if isNull(selector) {
-      new = .null(selector)
-    } else {
-      let fault = Fault.generalProtection(selectorCode(selector))
-      let descriptor = try dataDescriptor(selector, level: pointee.cpl, fault: fault)
-      try markAccessed(descriptor)
-      new = descriptor.loaded(selector: selector)
+    if number != SegmentNumber.ss && isNull(selector) {
+      setSegment(number, .null(selector))
+      return
     }
-    setSegment(number, new)
+    let descriptor = try withGuestSelector(selector) { selector throws(Fault) in
+      let fault = Fault.generalProtection(selectorCode(selector))
+      return number == SegmentNumber.ss
+        ? try stackDescriptor(
+          selector, level: pointee.cpl, nullFault: .generalProtection(), fault: fault)
+        : try dataDescriptor(selector, level: pointee.cpl, fault: fault)
+    }
+    try markAccessed(descriptor)
+    setSegment(number, descriptor.loaded(selector: descriptor.selector))
+  }
+
+  /// Tries again, where ring-3 code uses a selector in vain, with the one that it would have read had it not run
+  /// directly.
+  func withGuestSelector(
+    _ selector: UInt16, _ body: (UInt16) throws(Fault) -> Descriptor
+  ) throws(Fault) -> Descriptor {
+    do throws(Fault) {
+      return try body(selector)
+    } catch {
+      guard pointee.cpl == 3, let own = processor.guestSelector?(selector), own != selector
+      else { throw error }
+      return try body(own)
+    }
   }
 
   /// Reads and checks the descriptor of a stack segment for privilege level `level`.

@@ -7,9 +7,13 @@ import Memory
 /// executes is what has been looked at.
 struct DirectPage: Equatable {
   var physicalPage: UInt32
+  /// Where it lies in the memory file.
+  var offset: Int
   var writable: Bool
   var executable: Bool
   var global: Bool
+  /// The page that follows, if its beginning has been looked at too: the last instruction may go on there.
+  var following: UInt32?
 
   var protection: UInt32 { 1 | (writable ? 2 : 0) | (executable ? 4 : 0) }
 }
@@ -19,18 +23,19 @@ final class AddressSpace {
   /// CR3.
   var root: UInt32
   var sandbox: Sandbox
-  var segments = HostSegments()
+  var segments: HostSegments
   var lastUse: UInt64 = 0
   /// Whether entries that are not global may be out of date.
   var needsCheck = false
   private(set) var pages: [UInt32: DirectPage] = [:]
   /// Linear pages that were mapped writable, by physical page; perhaps no more.
   private var writers: [UInt32: [UInt32]] = [:]
-  /// How often a page has changed between writable and executable.
+  /// Linear pages that were mapped executable because of what is in a physical page; perhaps no more.
+  private var executors: [UInt32: [UInt32]] = [:]
+  /// How often a writable page has become executable.
   private var flips: [UInt32: UInt8] = [:]
-
-  /// Pages whose code was found unfit for direct execution, as long as the mappings stay.
-  private var unfit: Set<UInt32> = []
+  /// Pages whose code was found unfit for direct execution, and where they were.
+  private var unfit: [UInt32: UInt32] = [:]
 
   private let cpu: CPU
   private let memory: PhysicalMemory
@@ -44,10 +49,11 @@ final class AddressSpace {
   /// Pages that are mapped together when one is missing.
   private static let aroundPages: UInt32 = 16
 
-  init(root: UInt32, sandbox: consuming Sandbox, cpu: CPU) {
+  init(root: UInt32, sandbox: consuming Sandbox, cpu: CPU, names: SelectorNames) {
     self.root = root
     self.sandbox = sandbox
     self.cpu = cpu
+    segments = HostSegments(names: names)
     memory = cpu.memory
   }
 
@@ -56,57 +62,73 @@ final class AddressSpace {
   enum Access { case read, write, fetch }
 
   /// Whether a fetch from the page of `linear` has failed before, so that there is no point in trying.
-  func isUnfit(_ linear: UInt32) -> Bool { unfit.contains(linear & 0xFFFF_F000) }
+  func isUnfit(_ linear: UInt32) -> Bool { unfit[linear & 0xFFFF_F000] != nil }
 
-  func markUnfit(_ linear: UInt32) { unfit.insert(linear & 0xFFFF_F000) }
+  func markUnfit(_ linear: UInt32) {
+    let page = linear & 0xFFFF_F000
+    unfit[page] = cpu.peekMapping(page, user: true)?.physicalPage
+  }
 
   /// Maps the page of `linear` for an access that the guest's page tables allow, and neighbours of it.
   /// - Returns: how many pages were mapped; 0 when the access cannot succeed here.
   func map(_ linear: UInt32, for access: Access) -> Int {
     let page = linear & 0xFFFF_F000
-    guard page >= Self.lowestPage, let rights = rights(page, for: access) else { return 0 }
-    if let old = pages[page] {
-      if old == rights { return refresh(page, rights) }
-      if old.writable && rights.executable || old.executable && rights.writable {
-        let count = flips[page, default: 0]
-        guard count < Self.flipLimit else { return 0 }
-        flips[page] = count + 1
-      }
+    guard page >= Self.lowestPage else { return 0 }
+    if access == .fetch, pages[page]?.writable == true {
+      let count = flips[page, default: 0]
+      guard count < Self.flipLimit else { return 0 }
+      flips[page] = count + 1
     }
-    reserve(Int(Self.aroundPages) + 1)
-    var run = Run(page, rights)
+    guard let rights = rights(page, for: access) else { return 0 }
+    // It may be mapped like that already: guest code can claim faults that never were.
     record(page, rights)
-    var mapped = 1
     let first = page & ~(Self.aroundPages << 12 &- 1)
+    var chosen: [UInt32] = []
     for i in 0..<Self.aroundPages {
       let neighbour = first &+ i << 12
-      guard neighbour != page, neighbour >= Self.lowestPage, pages[neighbour] == nil,
-        let rights = self.rights(neighbour, for: nil)
-      else { continue }
-      record(neighbour, rights)
-      mapped += 1
-      if !run.extend(neighbour, rights) {
-        add(run)
-        run = Run(neighbour, rights)
+      if neighbour != page {
+        guard neighbour >= Self.lowestPage, pages[neighbour] == nil,
+          let rights = neighbourRights(neighbour, of: access)
+        else { continue }
+        record(neighbour, rights)
       }
+      chosen.append(neighbour)
     }
-    add(run)
-    return mapped
+    add(chosen)
+    return chosen.count
+  }
+
+  /// Maps pages as they are recorded, in runs.
+  private func add(_ chosen: [UInt32]) {
+    reserve(chosen.count)
+    var run: Run?
+    for linear in chosen {
+      // What one of them made executable may have taken the right to write from another.
+      guard let page = pages[linear] else { continue }
+      if run?.extend(linear, page) == true { continue }
+      if let run { add(run) }
+      run = Run(linear, page)
+    }
+    if let run { add(run) }
   }
 
   private func record(_ linear: UInt32, _ page: DirectPage) {
     pages[linear] = page
-    guard page.writable else { return }
-    if writers[page.physicalPage]?.contains(linear) != true {
-      writers[page.physicalPage, default: []].append(linear)
+    if page.writable { Self.note(linear, &writers[page.physicalPage, default: []]) }
+    if page.executable {
+      watch(page.physicalPage, linear)
+      if let next = page.following { watch(next, linear) }
     }
   }
 
-  /// A page that should be mapped already: guest code may claim faults that never were.
-  private func refresh(_ page: UInt32, _ rights: DirectPage) -> Int {
-    reserve(1)
-    add(Run(page, rights))
-    return 1
+  /// What is executable must not change unseen, through whatever mapping.
+  private func watch(_ physicalPage: UInt32, _ linear: UInt32) {
+    Self.note(linear, &executors[physicalPage, default: []])
+    if memory.markExecuted(page: physicalPage) { cpu.revokeWrites(toPhysicalPage: physicalPage) }
+  }
+
+  private static func note(_ linear: UInt32, _ list: inout [UInt32]) {
+    if !list.contains(linear) { list.append(linear) }
   }
 
   /// Pages that one command maps.
@@ -120,7 +142,7 @@ final class AddressSpace {
     }
     mutating func extend(_ linear: UInt32, _ next: DirectPage) -> Bool {
       guard linear == first &+ count << 12, next.protection == page.protection,
-        next.physicalPage == page.physicalPage &+ count << 12
+        next.offset == page.offset + Int(count) << 12
       else { return false }
       count += 1
       return true
@@ -131,32 +153,61 @@ final class AddressSpace {
     sandbox.add(
       StubCommand(
         operation: STUB_MAP.rawValue, protection: run.page.protection, address: UInt64(run.first),
-        length: UInt64(run.count) << 12, offset: UInt64(run.page.physicalPage)))
+        length: UInt64(run.count) << 12, offset: UInt64(run.page.offset)))
   }
 
-  /// What a page can be mapped as; nil when not at all, or not so that `access` succeeds.
-  private func rights(_ page: UInt32, for access: Access?) -> DirectPage? {
-    guard let mapping = cpu.peekMapping(page, user: true) else { return nil }
-    let flags = memory.page(mapping.physicalPage).flags
-    guard flags & UInt32(PAGE_WRITABLE.rawValue) != 0, mapping.physicalPage < memory.ramSize else {
-      return nil
+  /// What a page must be mapped as for `access`; nil when it cannot be.
+  private func rights(_ linear: UInt32, for access: Access) -> DirectPage? {
+    guard let (mapping, offset) = place(linear) else { return nil }
+    var page = DirectPage(mapping, offset)
+    switch access {
+    case .read: break
+    case .write:
+      guard mapping.writable else { return nil }
+      memory.noteFirstWrite(mapping.physicalPage)
+      memory.revokeExecution(page: mapping.physicalPage)
+      guard !isWatched(mapping.physicalPage) else { return nil }
+      page.writable = true
+    case .fetch:
+      guard mapping.executable, makeExecutable(&page, linear) else { return nil }
     }
-    let isCode = flags & UInt32(PAGE_CODE.rawValue) != 0
-    let writable = mapping.writable && !isCode
-    var result = DirectPage(
-      physicalPage: mapping.physicalPage, writable: false, executable: false,
-      global: mapping.global)
-    if access == .write || (access != .fetch && writable) {
-      guard writable else { return nil }
-      result.writable = true
-      return result
+    return page
+  }
+
+  /// What a neighbour of a page that is being mapped for `access` may be mapped as.
+  private func neighbourRights(_ linear: UInt32, of access: Access) -> DirectPage? {
+    guard let (mapping, offset) = place(linear) else { return nil }
+    var page = DirectPage(mapping, offset)
+    if mapping.writable {
+      page.writable = !isWatched(mapping.physicalPage)
+    } else if access == .fetch, mapping.executable {
+      _ = makeExecutable(&page, linear)
     }
-    result.executable =
-      mapping.executable
-      && memory.mayExecuteDirectly(
-        page: mapping.physicalPage,
-        next: cpu.peekMapping(page &+ 4096, user: true)?.physicalPage)
-    return access == .fetch && !result.executable ? nil : result
+    return page
+  }
+
+  private func place(_ linear: UInt32) -> (PageMapping, Int)? {
+    guard let mapping = cpu.peekMapping(linear, user: true),
+      let offset = memory.fileOffset(ofPage: mapping.physicalPage)
+    else { return nil }
+    return (mapping, offset)
+  }
+
+  private func isWatched(_ physicalPage: UInt32) -> Bool {
+    memory.page(physicalPage).flags & PhysicalMemory.reported != 0
+  }
+
+  private func makeExecutable(_ page: inout DirectPage, _ linear: UInt32) -> Bool {
+    let next = cpu.peekMapping(linear &+ 4096, user: true)?.physicalPage
+    switch memory.directExecution(page: page.physicalPage, next: next) {
+    case .refused: return false
+    case .allowed: break
+    case .allowedBefore:
+      page.following = next
+      page.global = false
+    }
+    page.executable = true
+    return true
   }
 
   // MARK: Invalidation
@@ -174,7 +225,8 @@ final class AddressSpace {
   }
 
   func unmap(_ linear: UInt32) {
-    unfit.remove(linear)
+    unfit[linear] = nil
+    if pages[linear &- 4096]?.following != nil { unmap(linear &- 4096) }
     guard pages.removeValue(forKey: linear) != nil else { return }
     unmap(linear, count: 1)
   }
@@ -186,33 +238,55 @@ final class AddressSpace {
         continue
       }
       pages[linear]?.writable = false
-      reserve(1)
-      sandbox.add(
-        StubCommand(
-          operation: STUB_PROTECT.rawValue, protection: 1, address: UInt64(linear), length: 4096,
-          offset: 0))
+      makeReadable(linear)
     }
+  }
+
+  /// A physical page is going to change, so nothing that depends on what is in it is executable any more.
+  func revokeExecution(_ physicalPage: UInt32) {
+    for linear in executors.removeValue(forKey: physicalPage) ?? [] {
+      guard let page = pages[linear], page.executable,
+        page.physicalPage == physicalPage || page.following == physicalPage
+      else { continue }
+      pages[linear]?.executable = false
+      pages[linear]?.following = nil
+      makeReadable(linear)
+    }
+  }
+
+  private func makeReadable(_ linear: UInt32) {
+    reserve(1)
+    sandbox.add(
+      StubCommand(
+        operation: STUB_PROTECT.rawValue, protection: 1, address: UInt64(linear), length: 4096,
+        offset: 0))
   }
 
   func unmapAll() {
     unfit.removeAll(keepingCapacity: true)
     flips.removeAll(keepingCapacity: true)
     writers.removeAll(keepingCapacity: true)
+    executors.removeAll(keepingCapacity: true)
     guard !pages.isEmpty else { return }
     pages.removeAll(keepingCapacity: true)
     unmap(0, count: 1 << 20 - 1)
     unmap(0xFFFF_F000, count: 1)
   }
 
+  private func followingIsSame(_ linear: UInt32, _ page: DirectPage) -> Bool {
+    guard let next = page.following else { return true }
+    return cpu.peekMapping(linear &+ 4096, user: true)?.physicalPage == next
+  }
+
   /// Unmaps the pages that the page tables no longer show as they are mapped; contiguous ones together.
   func check() {
     needsCheck = false
-    unfit.removeAll(keepingCapacity: true)
+    unfit = unfit.filter { cpu.peekMapping($0.key, user: true)?.physicalPage == $0.value }
     var stale: [UInt32] = []
     for (linear, page) in pages where !page.global {
       guard let now = cpu.peekMapping(linear, user: true),
         now.physicalPage == page.physicalPage, now.writable || !page.writable,
-        now.executable || !page.executable
+        now.executable || !page.executable, followingIsSame(linear, page)
       else {
         stale.append(linear)
         continue
@@ -231,5 +305,13 @@ final class AddressSpace {
       pages.removeValue(forKey: linear)
       flips.removeValue(forKey: linear)
     }
+  }
+}
+
+extension DirectPage {
+  fileprivate init(_ mapping: PageMapping, _ offset: Int) {
+    self.init(
+      physicalPage: mapping.physicalPage, offset: offset, writable: false, executable: false,
+      global: mapping.global)
   }
 }

@@ -8,6 +8,7 @@ final class AddressSpaces: TranslationObserver {
   private let image: SandboxImage
   private var list: [AddressSpace] = []
   private var tick: UInt64 = 0
+  let names = SelectorNames()
 
   private(set) var started: UInt64 = 0
   private(set) var lost: UInt64 = 0
@@ -46,7 +47,7 @@ final class AddressSpaces: TranslationObserver {
     if list.count < Self.maximumSpaces {
       let sandbox = try Sandbox(image: image, ram: cpu.memory.ramDescriptor)
       started += 1
-      let space = AddressSpace(root: root, sandbox: sandbox, cpu: cpu)
+      let space = AddressSpace(root: root, sandbox: sandbox, cpu: cpu, names: names)
       list.append(space)
       return space
     }
@@ -103,5 +104,10 @@ final class AddressSpaces: TranslationObserver {
   func writesRevoked(physicalPage: UInt32) {
     confirm()
     for space in list { space.revokeWrites(physicalPage) }
+  }
+
+  func executionRevoked(physicalPage: UInt32) {
+    confirm()
+    for space in list { space.revokeExecution(physicalPage) }
   }
 }

@@ -31,6 +31,11 @@ enum CodeScan {
     return false
   }
 
+  /// Whether an instruction may begin at the end of the page whose second byte decides.
+  static func dependsOnNext(_ page: UnsafeRawPointer) -> Bool {
+    page.load(fromByteOffset: 4095, as: UInt8.self) == 0x0F
+  }
+
   private static func isSensitive(_ second: UInt8, _ third: UInt8) -> Bool {
     switch second {
     case 0xA2, 0x31, 0x05, 0x34: true
@@ -41,12 +46,27 @@ enum CodeScan {
 }
 
 extension PhysicalMemory {
+  /// Whether a page may be executed by the host's processor.
+  enum DirectExecution {
+    case refused, allowed
+    /// With what follows it as it is.
+    case allowedBefore
+  }
+
   /// Whether code in the RAM page at `physical` may be executed by the host's processor.
-  /// - Parameter next: the RAM page that follows in the address space, if one does.
-  func mayExecuteDirectly(page physical: UInt32, next: UInt32?) -> Bool {
-    guard physical & 0xFFF == 0, physical < ramSize else { return false }
-    var byte: UInt8?
-    if let next, next < ramSize { byte = ram.load(fromByteOffset: Int(next), as: UInt8.self) }
-    return !CodeScan.isSuspicious(UnsafeRawPointer(ram) + Int(physical), next: byte)
+  /// - Parameter next: the page that follows in the address space, if one does.
+  func directExecution(page physical: UInt32, next: UInt32?) -> DirectExecution {
+    guard let page = ramPage(physical) else { return .refused }
+    guard CodeScan.dependsOnNext(page) else {
+      return CodeScan.isSuspicious(page, next: nil) ? .refused : .allowed
+    }
+    guard let next = next.flatMap(ramPage) else { return .refused }
+    let byte = next.load(as: UInt8.self)
+    return CodeScan.isSuspicious(page, next: byte) ? .refused : .allowedBefore
+  }
+
+  private func ramPage(_ physical: UInt32) -> UnsafeRawPointer? {
+    guard let offset = fileOffset(ofPage: physical), offset < Int(ramSize) else { return nil }
+    return UnsafeRawPointer(ram) + offset
   }
 }

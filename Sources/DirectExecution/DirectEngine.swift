@@ -50,6 +50,8 @@ public final class DirectEngine {
     _ = try Sandbox(
       image: image, ram: processor.memory.ramDescriptor, failingStep: failingStep)
     spaces = try AddressSpaces(cpu: cpu)
+    let names = spaces.names
+    processor.guestSelector = { names.guest[$0] }
   }
 
   /// Process ids of the sandboxes that are alive.
@@ -61,6 +63,7 @@ public final class DirectEngine {
   public func run() -> Outcome {
     lastTraps = 0
     lastNanoseconds = 0
+    guard isWorthARun else { return .deadline }
     statistics.entries &+= 1
     let space: AddressSpace
     do throws(SandboxError) {
@@ -82,14 +85,18 @@ public final class DirectEngine {
     }
   }
 
+  /// Whether the deadline is far enough.
+  private var isWorthARun: Bool {
+    cpu.pointee.cycles < cpu.pointee.deadline
+      && cpu.pointee.deadline &- cpu.pointee.cycles > Self.shortestRun &* mhz / 1000
+  }
+
   /// One run between two traps.
   /// - Returns: what to do, nil to go on in the same frame; and whether the guest's state is complete already.
   private func runOnce(_ space: AddressSpace) -> (Outcome?, Bool) {
+    guard isWorthARun else { return (.deadline, false) }
     let start = HostClock.nanoseconds
     let left = cpu.pointee.deadline &- cpu.pointee.cycles
-    guard cpu.pointee.cycles < cpu.pointee.deadline,
-      left > Self.shortestRun &* mhz / 1000
-    else { return (.deadline, false) }
     let time = min(left, mhz &* 1_000_000) &* 1000 / mhz
     let code = space.sandbox.work()
     guard code == 0 else { return (mappingsFailed(space, code), false) }
@@ -98,6 +105,7 @@ public final class DirectEngine {
       return (vanished(space), true)
     }
     spaces.hasRun(space)
+    selectorsAreKnown = true
     let nanoseconds = HostClock.nanoseconds &- start
     charge(nanoseconds)
     guard let frame = space.sandbox.frame else {
@@ -188,6 +196,9 @@ public final class DirectEngine {
   private var stackSegment: UInt16 = 0
   private var dataSegments: (ds: UInt16, es: UInt16, fs: UInt16, gs: UInt16) = (0, 0, 0, 0)
 
+  /// Whether the sandbox has stopped since they were loaded, and so says what they are now.
+  private var selectorsAreKnown = false
+
   private func load(_ frame: SignalFrame, _ space: AddressSpace) {
     frame.load(cpu, signalMask: Trap.signalMask)
     loadSegments(frame, space)
@@ -195,7 +206,8 @@ public final class DirectEngine {
   }
 
   private func loadSegments(_ frame: SignalFrame, _ space: AddressSpace) {
-    space.segments.forgetMeanings()
+    selectorsAreKnown = false
+    space.segments.begin()
     func host(_ segment: SegmentPointer, isCode: Bool = false) -> UInt16 {
       let (selector, descriptor) = space.segments.selector(segment.pointee, isCode: isCode)
       if let descriptor { space.sandbox.add(descriptor) }
@@ -210,7 +222,8 @@ public final class DirectEngine {
   }
 
   private func segmentsChanged(_ space: AddressSpace) -> Bool {
-    space.sandbox.selectors != dataSegments || space.sandbox.frame?.ss != stackSegment
+    selectorsAreKnown
+      && (space.sandbox.selectors != dataSegments || space.sandbox.frame?.ss != stackSegment)
   }
 
   /// Guest code has loaded a selector that means one thing to the guest and another to the host: loads what

@@ -13,6 +13,8 @@ public enum NativeProcess {
     public var seconds: Double
     public var userSeconds: Double
     public var systemSeconds: Double
+    /// Whether it was killed because its time was over.
+    public var timedOut = false
   }
 
   /// - Parameters:
@@ -20,10 +22,11 @@ public enum NativeProcess {
   ///   - environment: all variables, as `NAME=value`.
   ///   - input: path of the file that is its standard input.
   ///   - directory: its working directory.
+  ///   - timeLimit: seconds after which it is killed; nil for no limit.
   /// - Throws: an error if it cannot be started.
   public static func run(
     _ program: String, arguments: [String], environment: [String], input: String,
-    directory: String
+    directory: String, timeLimit: Double? = nil
   ) throws(HostError) -> Result {
     let output = try temporaryFile()
     defer { close(output) }
@@ -45,14 +48,19 @@ public enum NativeProcess {
     posix_spawn_file_actions_adddup2(&actions, standardInput, STDIN_FILENO)
     posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, error, STDERR_FILENO)
-    // The program starts with the signals at their defaults, as it does in the guest.
+    // The program starts with the signals at their defaults and none blocked, as it does in the guest: threads
+    // of thread pools block most of them.
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
     var defaults = sigset_t()
     sigfillset(&defaults)
     posix_spawnattr_setsigdefault(&attributes, &defaults)
-    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+    var none = sigset_t()
+    sigemptyset(&none)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETSIGDEF) | Int16(POSIX_SPAWN_SETSIGMASK))
 
     var argumentVector = arguments.map { strdup($0) } + [nil]
     var variables = environment.map { strdup($0) } + [nil]
@@ -63,6 +71,8 @@ public enum NativeProcess {
     let code = posix_spawn(
       &process, program, &actions, &attributes, &argumentVector, &variables)
     guard code == 0 else { throw HostError("start \(program)", code: code) }
+    let timedOut = timeLimit.map { !isOver(process, after: $0) } ?? false
+    if timedOut { kill(process, SIGKILL) }
     var status: Int32 = 0
     var usage = rusage()
     while wait4(process, &status, 0, &usage) < 0 {
@@ -72,7 +82,14 @@ public enum NativeProcess {
     return Result(
       status: UInt32(bitPattern: status), standardOutput: contents(output),
       standardError: contents(error), seconds: Double(end &- start) / 1e9,
-      userSeconds: seconds(usage.ru_utime), systemSeconds: seconds(usage.ru_stime))
+      userSeconds: seconds(usage.ru_utime), systemSeconds: seconds(usage.ru_stime),
+      timedOut: timedOut)
+  }
+
+  /// Waits until a child has ended, at most so many seconds.
+  private static func isOver(_ process: pid_t, after limit: Double) -> Bool {
+    let milliseconds = Int32(min(max(limit, 0) * 1000, Double(Int32.max)))
+    return switchback_wait_for_end(process, milliseconds) != 0
   }
 
   /// A file without a name, in memory where the host has that.

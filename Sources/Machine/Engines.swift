@@ -12,7 +12,7 @@ public struct Engines {
   public static let available = ["interpreter", "translator", "adaptive", "direct"]
 
   /// Those that a comparison measures unless told otherwise.
-  public static let compared = ["interpreter", "translator"]
+  public static let compared = available
 
   /// Checks a name from the command line.
   /// - Throws: `InputError` saying which engines there are.

@@ -16,6 +16,12 @@ public protocol TranslationObserver: AnyObject {
   func translationFlushed(page linear: UInt32)
   /// Writes to a physical page must be seen from now on.
   func writesRevoked(physicalPage: UInt32)
+  /// A page that was marked by `markExecuted` is about to change.
+  func executionRevoked(physicalPage: UInt32)
+}
+
+extension TranslationObserver {
+  public func executionRevoked(physicalPage: UInt32) {}
 }
 
 /// Guest-physical address space below 4 GiB: RAM, ROM, memory-mapped devices and holes. What lies above
@@ -263,6 +269,7 @@ public final class PhysicalMemory {
     if pageEntry(physical).pointee.flags & UInt32(PAGE_CODE.rawValue) != 0 {
       for observer in observers { observer.codeWritten(physical: physical & ~4095, length: 4096) }
     }
+    revokeExecution(page: physical)
     pageEntry(physical).pointee = page
   }
 
@@ -301,12 +308,31 @@ public final class PhysicalMemory {
     pageEntry(physical).pointee.flags &= ~UInt32(PAGE_CODE.rawValue)
   }
 
+  /// Marks a page whose contents the host's processor executes. The caller revokes cached write translations.
+  /// - Returns: whether it was not marked before.
+  public func markExecuted(page physical: UInt32) -> Bool {
+    let entry = pageEntry(physical)
+    let was = entry.pointee.flags & UInt32(PAGE_EXECUTED.rawValue) != 0
+    entry.pointee.flags |= UInt32(PAGE_EXECUTED.rawValue)
+    return !was
+  }
+
+  /// Makes sure that nobody executes a page, because it is going to be written.
+  public func revokeExecution(page physical: UInt32) {
+    let entry = pageEntry(physical)
+    guard entry.pointee.flags & UInt32(PAGE_EXECUTED.rawValue) != 0 else { return }
+    entry.pointee.flags &= ~UInt32(PAGE_EXECUTED.rawValue)
+    forEachTranslationObserver { $0.executionRevoked(physicalPage: physical & ~4095) }
+  }
+
   /// Flags of pages whose writes somebody wants to know of.
-  private static let reported = UInt32(PAGE_CODE.rawValue | PAGE_TRACKED.rawValue)
+  public static let reported = UInt32(
+    PAGE_CODE.rawValue | PAGE_TRACKED.rawValue | PAGE_EXECUTED.rawValue)
 
   @inline(never)
   private func reportWrite(_ physical: UInt32, _ length: UInt32) {
     noteFirstWrite(physical)
+    revokeExecution(page: physical)
     guard page(physical).flags & UInt32(PAGE_CODE.rawValue) != 0 else { return }
     for observer in observers { observer.codeWritten(physical: physical, length: length) }
   }

@@ -144,7 +144,7 @@ extension CPU {
     entry.pointee.addend = UInt64(UInt(bitPattern: host)) &- UInt64(linearPage)
     entry.pointee.readTag = linearPage
     let fast = UInt32(PAGE_WRITABLE.rawValue)
-    let slow = UInt32(PAGE_CODE.rawValue | PAGE_TRACKED.rawValue)
+    let slow = PhysicalMemory.reported
     if t.writable, t.dirty, page.flags & (fast | slow) == fast {
       entry.pointee.writeTag = linearPage
     }

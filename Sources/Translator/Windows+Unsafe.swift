@@ -236,7 +236,7 @@ final class Windows {
 
   /// Whether writes must be seen.
   private func isWatched(_ physical: UInt32) -> Bool {
-    memory.page(physical).flags & UInt32(PAGE_CODE.rawValue | PAGE_TRACKED.rawValue) != 0
+    memory.page(physical).flags & PhysicalMemory.reported != 0
   }
 
   // MARK: Invalidation

@@ -22,7 +22,7 @@ import Testing
     #expect(programs.map { $0["program"] as? String } == ["sieve", "nbody_x87", "lz", "marks"])
     for program in programs {
       let results = try #require(program["results"] as? [String: [String: Any]])
-      for engine in ["interpreter", "translator"] {
+      for engine in ["interpreter", "translator", "adaptive", "direct"] {
         let factor = try #require(results[engine]?["factor"] as? Double)
         #expect(factor > 0 && factor < 10_000)
         let native = try #require(results[engine]?["native_seconds"] as? [String: Any])

@@ -5,8 +5,7 @@ import Testing
 
 /// Ring-3 programs under direct execution in a real guest, and programs that try to get out.
 @Suite(
-  .serialized, .enabled(if: Guests.arePresent, "make guests fetches them"),
-  .disabled("the native run of the guest program has not been seen to end under the test runner"))
+  .serialized, .enabled(if: Guests.arePresent, "make guests fetches them"))
 struct DirectExecutionGuestTests {
   /// Builds a program of Tests/GuestPrograms.
   static func build(_ name: String, _ options: [String], in scratch: Scratch) throws -> String {

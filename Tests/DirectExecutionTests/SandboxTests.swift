@@ -78,20 +78,23 @@ import Testing
     #expect(isSuspicious([0x0F], at: 4095, next: 0xA2))
     #expect(isSuspicious([0x0F], at: 4095, next: nil))
     #expect(isSuspicious([0x0F], at: 4095, next: 1))
+    #expect(isSuspicious([0x0F], at: 4095, next: 5))
     #expect(!isSuspicious([0x0F], at: 4095, next: 0xB6))
     #expect(isSuspicious([0x0F, 0x01], at: 4094))
   }
 
   // MARK: Segments
 
-  private func segment(_ base: UInt32, _ limit: UInt32, _ access: UInt32) -> SegmentRegister {
+  private func segment(
+    _ base: UInt32, _ limit: UInt32, _ access: UInt32, selector: UInt16 = 0x33
+  ) -> SegmentRegister {
     SegmentRegister(
-      readEnd: 0, writeEnd: 0, base: base, limit: limit, access: access, selector: 0x33,
+      readEnd: 0, writeEnd: 0, base: base, limit: limit, access: access, selector: selector,
       reserved: 0)
   }
 
   @Test func flatSegmentsNeedNoDescriptor() {
-    var segments = HostSegments()
+    var segments = HostSegments(names: SelectorNames())
     let code = segments.selector(segment(0, .max, 0xC0FB), isCode: true)
     let data = segments.selector(segment(0, .max, 0xC0F3), isCode: false)
     let null = segments.selector(segment(0, 0, 1 << 16), isCode: false)
@@ -101,32 +104,47 @@ import Testing
     #expect(segments.meaning[0x2B] == 0x33)
   }
 
-  @Test func segmentsWithABaseShareDescriptors() throws {
-    var segments = HostSegments()
+  @Test func segmentsWithABaseKeepTheirNumbers() throws {
+    var segments = HostSegments(names: SelectorNames())
     let first = segments.selector(segment(0x1000, .max, 0xC0F3), isCode: false)
     let stored = try #require(first.1)
-    #expect(first.0 == 0xF)
-    #expect(stored.number == 1 && stored.base == 0x1000 && stored.limit == 0xFFFFF)
+    #expect(first.0 == 0x37 && segments.meaning[0x37] == 0x33)
+    #expect(stored.number == 6 && stored.base == 0x1000 && stored.limit == 0xFFFFF)
     #expect(stored.flags == 0x11)
+    // The same in another register.
     let again = segments.selector(segment(0x1000, .max, 0xC0F2), isCode: false)
     #expect(again.0 == first.0 && again.1 == nil)
+    // The same number in the other table.
+    let other = segments.selector(segment(0x2000, .max, 0xC0F3, selector: 0x37), isCode: false)
+    #expect(other.0 == 0xF && other.1?.number == 1 && segments.meaning[0xF] == 0x37)
+    // Unchanged in the next run.
+    segments.begin()
+    let later = segments.selector(segment(0x1000, .max, 0xC0F3), isCode: false)
+    #expect(later.0 == 0x37 && later.1 == nil)
+    segments.begin()
+    let changed = segments.selector(segment(0x3000, .max, 0xC0F3), isCode: false)
+    #expect(changed.0 == 0x37 && changed.1?.base == 0x3000)
+  }
+
+  @Test func descriptorsSayWhatTheGuestsSay() throws {
+    var segments = HostSegments(names: SelectorNames())
     // Read only, bytes, expand-down.
-    let third = segments.selector(segment(0, 0xFFF, 0x40F4), isCode: false)
+    let third = segments.selector(segment(0, 0xFFF, 0x40F4, selector: 0xF), isCode: false)
     let down = try #require(third.1)
     #expect(down.flags == 1 | 1 << 1 | 1 << 3 && down.limit == 0xFFF)
-    let fourth = segments.selector(segment(0, 0xFFFFF, 0x40FE), isCode: true)
+    let fourth = segments.selector(segment(0, 0xFFFFF, 0x40FE, selector: 0x17), isCode: true)
     let code = try #require(fourth.1)
     #expect(code.flags == 1 | 2 << 1)
   }
 
   @Test func theTableOfDescriptorsIsBounded() {
-    var segments = HostSegments()
-    for i in 0..<1000 as Range<UInt32> {
+    var segments = HostSegments(names: SelectorNames())
+    for i in 1..<8192 as Range<UInt16> {
+      segments.begin()
       let (selector, descriptor) = segments.selector(
-        segment(i << 12, .max, 0xC0F3), isCode: false)
-      // The first is flat.
-      #expect(i == 0 ? selector == 0x2B : selector >> 3 <= 48 && selector & 7 == 7)
-      #expect((descriptor != nil) == (i != 0))
+        segment(UInt32(i) << 12, .max, 0xC0F3, selector: i << 3 | 3), isCode: false)
+      #expect(selector >> 3 <= 255 && selector & 7 == 7)
+      #expect(descriptor != nil)
     }
   }
 }

@@ -157,7 +157,7 @@ static void try(const char *name, void (*run)(void), int count) {
   for (attempt = 0; attempt < count; attempt++) {
     pid_t child = fork();
     if (child == 0) {
-      alarm(1);
+      alarm(run == mappings ? 20 : 1);
       run();
       _exit(0);
     }

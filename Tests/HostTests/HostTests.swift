@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Host
@@ -49,4 +50,29 @@ func impossibleMemorySizesAreErrors(size: Int) {
   let error = #expect(throws: HostError.self) { try HostFile.contents(of: "/nonexistent/x") }
   #expect(error?.description == "cannot open /nonexistent/x: No such file or directory")
   #expect(throws: HostError.self) { try HostFile.contents(of: "/tmp") }
+}
+
+/// Threads of a pool block signals; a program that is started from one must not inherit that.
+@Test func nativeProgramsStartWithNoSignalBlocked() throws {
+  var blocked = sigset_t()
+  sigfillset(&blocked)
+  var before = sigset_t()
+  pthread_sigmask(SIG_BLOCK, &blocked, &before)
+  defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+  let run = try NativeProcess.run(
+    "/bin/grep", arguments: ["grep", "SigBlk", "/proc/self/status"], environment: [],
+    input: "/dev/null", directory: "/")
+  #expect(String(decoding: run.standardOutput, as: UTF8.self) == "SigBlk:\t0000000000000000\n")
+  #expect(!run.timedOut)
+}
+
+@Test func nativeProgramsAreKilledAfterTheirTime() throws {
+  let run = try NativeProcess.run(
+    "/bin/sleep", arguments: ["sleep", "1000"], environment: [], input: "/dev/null",
+    directory: "/", timeLimit: 0.05)
+  #expect(run.timedOut && run.status == 9)
+  let other = try NativeProcess.run(
+    "/bin/true", arguments: ["true"], environment: [], input: "/dev/null", directory: "/",
+    timeLimit: 100)
+  #expect(!other.timedOut && other.status == 0)
 }

@@ -8,7 +8,40 @@ private final class Recorder: CodeObserver {
   func codeWritten(physical: UInt32, length: UInt32) { writes.append((physical, length)) }
 }
 
+private final class ExecutionRecorder: TranslationObserver {
+  var pages: [UInt32] = []
+  func translationsFlushed(includingGlobal: Bool) {}
+  func translationFlushed(page linear: UInt32) {}
+  func writesRevoked(physicalPage: UInt32) {}
+  func executionRevoked(physicalPage: UInt32) { pages.append(physicalPage) }
+}
+
 @Suite struct PhysicalMemoryTests {
+  /// Whoever executes a page as it is hears of the first write to it, however it is made.
+  @Test func executionIsRevokedBeforeAWrite() throws {
+    let space = TestSpace()
+    let recorder = ExecutionRecorder()
+    space.memory.addTranslationObserver(recorder)
+    let writes: [(UInt32) throws -> Void] = [
+      { try space.cpu.writeLinear($0 + 8, UInt8(1)) },
+      { space.memory.writeBytes([1, 2], at: $0 + 4094) },
+      { space.memory.write(physical: UInt64($0), size: 4, 5) },
+    ]
+    for (i, write) in writes.enumerated() {
+      let page = UInt32(0x10000 + i * 4096)
+      // A cached translation lets writes pass before.
+      try space.cpu.writeLinear(page, UInt32(7))
+      #expect(space.memory.markExecuted(page: page))
+      #expect(!space.memory.markExecuted(page: page))
+      space.cpu.revokeWrites(toPhysicalPage: page)
+      _ = try space.cpu.readLinear(page, as: UInt32.self)
+      #expect(recorder.pages.count == i)
+      try write(page)
+      try write(page)
+      #expect(recorder.pages.count == i + 1 && recorder.pages.last == page)
+    }
+  }
+
   @Test func devicesSeeOffsetsAndRequestAttention() throws {
     let space = TestSpace()
     let device = RecordingDevice()

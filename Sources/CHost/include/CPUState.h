@@ -84,6 +84,7 @@ enum PhysicalPageFlags {
   PAGE_CODE = 4,      ///< Some engine holds code decoded from it: writes must be reported.
   PAGE_TRACKED = 16,  ///< The next write must be reported, once.
   PAGE_DEVICE = 8,    ///< Belongs to a memory-mapped device.
+  PAGE_EXECUTED = 32, ///< The host's processor may be executing it as it is: the next write must be reported.
 };
 
 /// One 4 KiB page of guest-physical address space; both zero: nothing is there.

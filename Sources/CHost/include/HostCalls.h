@@ -12,6 +12,10 @@ int switchback_memory_file(const char *_Nonnull name);
 /// `errno` set.
 int switchback_pin_to_one_processor(void);
 
+/// Waits until the child process has ended; leaves it to be waited for.
+/// @return 0 when so many milliseconds have passed before that.
+int switchback_wait_for_end(int process, int milliseconds);
+
 /// Waits up to `nanoseconds` until one of two descriptors (-1: none) is readable, to the microsecond. Returns 1 for
 /// the first, 2 for the second, 3 for both, 0 if the time is over, -1 with `errno` set after a signal or an error.
 int switchback_wait_readable(int descriptor, int other, uint64_t nanoseconds);

@@ -197,8 +197,11 @@ extension Comparison {
         run = try NativeProcess.run(
           files.path, arguments: [files.path] + comparison.commands[command],
           environment: comparison.environment(files), input: comparison.input ?? "/dev/null",
-          directory: Comparison.directory)
+          directory: Comparison.directory, timeLimit: comparison.configuration.timeLimit)
       } catch { throw InputError(.unavailable, "the host cannot run it: \(error)") }
+      if run.timedOut {
+        throw Mismatch(description: "natively: not over in time")
+      }
       var outcome = Outcome(
         status: run.status, output: run.standardOutput, error: run.standardError)
       if comparison.scope == .region {
