@@ -8,11 +8,12 @@ RELEASE := $(SWIFT) build -c release
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 SWIFT_SOURCES := Package.swift Sources Tests roms
 
-.PHONY: help run test build setup guests lint format bench regression fuzz asan boots lockstep goldens pictures clean
+.PHONY: help run test build setup guests lint format bench regression measure-window programs fuzz asan boots lockstep \
+  goldens pictures clean
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 16
 
 setup: ## Installs what the build needs, if anything is missing.
 	@scripts/setup.sh
@@ -37,12 +38,16 @@ lint: ## Checks format, style rules and shell scripts.
 format: ## Formats all Swift sources.
 	$(SWIFT) format --in-place --parallel --recursive $(SWIFT_SOURCES)
 
-bench: build guests ## Measures native and every engine: table, JSON, CSV and plot in benchmarks/results/.
+bench: build guests ## Measures native and every engine: table, JSON, CSV and plots in benchmarks/results/.
 	@mkdir -p benchmarks/results
-	.build/release/switchback bench --suite all --json benchmarks/results/bench.json \
-	  --csv benchmarks/results/bench.csv --plot benchmarks/results/bench.svg $(ARGS) \
-	  >benchmarks/results/bench.txt
-	@cat benchmarks/results/bench.txt
+	.build/release/switchback bench --suite all --output benchmarks/results $(ARGS)
+
+measure-window: build guests ## Measures what the window costs: idle guest, frames a second, speed of the guest.
+	@mkdir -p benchmarks/results
+	benchmarks/window.py --json benchmarks/results/window.json $(ARGS)
+
+programs: build guests ## Measures five programs of Debian, with profiles, in benchmarks/results/programs/.
+	benchmarks/real.py $(ARGS)
 
 regression: build ## Compares the user suite with benchmarks/baseline.json and names what got slower.
 	@mkdir -p benchmarks/results

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Usage: fetch-guests.sh [programs]
 # Fetches the real guests that the boot tests and `switchback compare` use, through apt, into guests/:
 # Debian 12's i386 kernels (linux-image-686, linux-image-686-pae) with the modules for disks and their file
 # systems of the first, and its static busybox. Nothing is
@@ -17,16 +18,24 @@ modules=(
   crc32c_generic ext4 fat vfat msdos nls_ascii nls_cp437 nls_iso8859-1 nls_utf8 floppy
   virtio virtio_ring virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk
   button evdev)
+# With the argument `programs`: real i386 programs to measure, with the libraries that hosts lack.
+packages=(gzip bzip2 libbz2-1.0 xz-utils liblzma5 mawk perl-base libcrypt1)
+programs=(bin/gzip bin/bzip2 usr/bin/xz usr/bin/mawk usr/bin/perl)
 
 fail() {
   echo "fetch-guests: $*" >&2
   exit 1
 }
 complete() {
+  if [ "${want:-}" = programs ]; then
+    for file in "${programs[@]}"; do [ -x "$guests/programs/$file" ] || return 1; done
+    return 0
+  fi
   for file in "${wanted[@]}" "${modules[@]/#/modules/}"; do
     [ -s "$guests/$file" ] || [ -s "$guests/$file.ko" ] || return 1
   done
 }
+want=${1:-}
 complete && exit 0
 for tool in apt-get apt-cache dpkg-deb; do
   command -v $tool >/dev/null || fail "$tool is missing; guests come from Debian packages"
@@ -90,6 +99,13 @@ install_modules() {
 }
 
 fetch_all() {
+  if [ "$want" = programs ]; then
+    for package in "${packages[@]}"; do
+      deb=$(download "$package") || return 1
+      dpkg-deb -x "$deb" "$guests/programs" || return 1
+    done
+    return 0
+  fi
   local flavour package deb
   for flavour in 686 686-pae; do
     package=$(kernel_package "linux-image-$flavour")
@@ -114,4 +130,4 @@ fetch_all || {
   fetch_all || fail "the guests could not be fetched"
 }
 complete || fail "the packages did not contain what was expected"
-echo "fetch-guests: guests/ holds ${wanted[*]} and ${#modules[@]} modules"
+[ "$want" = programs ] || echo "fetch-guests: guests/ holds ${wanted[*]} and ${#modules[@]} modules"

@@ -1,61 +1,30 @@
 import Bus
 
-/// One character as keys of the US layout.
+/// Keys that are pressed together.
 public struct KeyStroke: Equatable, Sendable {
   public var key: Key
   public var shift = false
   public var control = false
+  public var altGr = false
 
-  public init(_ key: Key, shift: Bool = false, control: Bool = false) {
+  public init(_ key: Key, shift: Bool = false, control: Bool = false, altGr: Bool = false) {
     self.key = key
     self.shift = shift
     self.control = control
+    self.altGr = altGr
   }
 
-  /// The stroke that types `character` on a US keyboard; nil when there is none. Control characters are
-  /// typed with the Control key, except Backspace, Tab, Enter and Escape.
+  /// The stroke that types `character` on a US keyboard; nil when there is none.
   public init?(typing character: Character) {
-    guard let ascii = character.isNewline ? 10 : character.asciiValue else { return nil }
-    switch ascii {
-    case 0x08, 0x7F: self.init(.backspace)
-    case 0x09: self.init(.tab)
-    case 0x0A, 0x0D: self.init(.enter)
-    case 0x1B: self.init(.escape)
-    case 0x01...0x1A:
-      guard let letter = KeyStroke(typing: Character(UnicodeScalar(ascii + 0x60))) else {
-        return nil
-      }
-      self.init(letter.key, control: true)
-    default:
-      if let key = Self.plain[character] {
-        self.init(key)
-      } else if let key = Self.shifted[character] {
-        self.init(key, shift: true)
-      } else {
-        return nil
-      }
-    }
+    guard let stroke = KeyLayout.us.strokes(typing: character)?.first else { return nil }
+    self = stroke
   }
-
-  private static let letters: [Key] = [
-    .a, .b, .c, .d, .e, .f, .g, .h, .i, .j, .k, .l, .m, .n, .o, .p, .q, .r, .s, .t, .u, .v, .w, .x,
-    .y, .z,
-  ]
-  private static let symbols: [Key] = [
-    .digit0, .digit1, .digit2, .digit3, .digit4, .digit5, .digit6, .digit7, .digit8, .digit9,
-    .grave, .minus, .equal, .backslash, .leftBracket, .rightBracket, .semicolon, .apostrophe,
-    .comma, .period, .slash,
-  ]
-  private static let plain = Dictionary(
-    uniqueKeysWithValues: zip("abcdefghijklmnopqrstuvwxyz0123456789`-=\\[];',./", letters + symbols)
-      + [(Character(" "), Key.space)])
-  private static let shifted = Dictionary(
-    uniqueKeysWithValues: zip(
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZ)!@#$%^&*(~_+|{}:\"<>?", letters + symbols))
 
   /// The keys in order of pressing; they are released in the opposite order.
   public var keys: [Key] {
-    (control ? [.leftControl] : []) + (shift ? [.leftShift] : []) + [key]
+    (control ? [.leftControl] : []) + (shift ? [.leftShift] : []) + (altGr ? [.rightAlt] : []) + [
+      key
+    ]
   }
 }
 
@@ -85,6 +54,8 @@ public final class KeyTyper: Resettable {
   private let controller: KeyboardController8042
   private var waiting: [Item] = []
   private var event: EventID?
+  /// What the guest takes its keyboard for.
+  public var layout = KeyLayout.us
 
   public init(queue: EventQueue, controller: KeyboardController8042) {
     self.queue = queue
@@ -102,7 +73,7 @@ public final class KeyTyper: Resettable {
 
   /// Queues text; characters that the layout lacks are left out.
   public func type(_ text: String) {
-    waiting += text.compactMap { KeyStroke(typing: $0).map(Item.stroke) }
+    waiting += text.flatMap { layout.strokes(typing: $0) ?? [] }.map(Item.stroke)
     schedule()
   }
 

@@ -45,7 +45,7 @@ public final class DirectEngine {
   public init(processor: Processor, mhz: UInt64, failingStep: UInt32 = 0) throws(SandboxError) {
     cpu = processor.cpu
     self.mhz = mhz
-    hostCyclesPerMicrosecond = HostInfo.megahertz
+    hostCyclesPerMicrosecond = UInt64(HostInfo.hertz / 1e6)
     let image = try SandboxImage()
     _ = try Sandbox(
       image: image, ram: processor.memory.ramDescriptor, failingStep: failingStep)

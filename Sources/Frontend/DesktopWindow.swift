@@ -342,7 +342,10 @@ public final class DesktopWindow {
   private func paste() {
     guard let text = clipboardText() else { return say("the clipboard has no text") }
     panel.send(.type(text))
-    say("typing \(text.count) characters")
+    let lacking = text.count { options.layout.strokes(typing: $0) == nil }
+    say(
+      "typing \(text.count - lacking) characters"
+        + (lacking > 0 ? ", \(lacking) not on the \(options.layout) keyboard" : ""))
   }
 
   // MARK: Telling

@@ -1,3 +1,5 @@
+import Devices
+
 /// How the window looks and what it answers to.
 public struct WindowOptions: Sendable {
   /// What runs in it, for the title.
@@ -8,6 +10,8 @@ public struct WindowOptions: Sendable {
   public var releaseKeys = ReleaseKeys.standard
   /// Names of the engines that the shortcut goes through.
   public var engines: [String] = []
+  /// What the guest takes its keyboard for, to type the clipboard.
+  public var layout = KeyLayout.us
   /// Clock of the host's processor in hertz, for the estimate of the slowdown.
   public var hertz = 0.0
   /// Keeps a screenshot; told the PNG file's bytes, returns what to say.

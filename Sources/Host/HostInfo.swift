@@ -31,14 +31,11 @@ public struct HostInfo: Sendable, Equatable {
     return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
   }
 
-  /// Cycles per microsecond of the host's processor as its kernel tells them, 2000 if it does not.
-  public static let megahertz = UInt64(max(1, hertz > 0 ? hertz / 1e6 : 2000))
-
-  /// The clock of this computer's first processor now, in hertz; 0 if the kernel does not tell.
-  public static var hertz: Double {
+  /// The clock of this computer's first processor in hertz as its kernel tells it, 2 GHz if it does not.
+  public static let hertz: Double = {
     let megahertz = value(of: "cpu MHz", in: HostFile.read("/proc/cpuinfo", limit: 1 << 16) ?? [])
-    return (megahertz.flatMap(Double.init) ?? 0) * 1e6
-  }
+    return max(1, megahertz.flatMap(Double.init) ?? 2000) * 1e6
+  }()
 
   /// The value of the first "model name" line of a `/proc/cpuinfo` text.
   static func modelName(in cpuinfo: [UInt8]) -> String? {

@@ -75,7 +75,7 @@ extension Machine {
   }
 
   /// What was executed how: the switcher's runs are those of the two engines that it chooses between.
-  private var work: [FrontPanel.EngineWork] {
+  var work: [FrontPanel.EngineWork] {
     var names = ["interpreter", "translator", "direct"].map {
       FrontPanel.EngineWork(name: $0, instructions: 0, nanoseconds: 0)
     }

@@ -72,6 +72,8 @@ public final class Machine {
   /// Told each region of interest that has ended: its number and what happened in it.
   var regionEnded: ((UInt8, Comparison.GuestRun) -> Void)?
 
+  /// How the run goes, if somebody wants to know.
+  var course: Course?
   /// Where the time goes, if somebody wants to know.
   var profiler: Profiler?
 
@@ -123,6 +125,7 @@ public final class Machine {
     memory.mapChanged = { cpu.flushTLB(includingGlobal: true) }
     for rom in image.roms { memory.mapROM(rom.bytes, at: rom.address) }
     relay.machine = self
+    pc.typer.layout = configuration.keyboardLayout
     if let text = script.awaited { matcher = TextMatcher(text) }
     events.deadlineChanged = { [unowned self] in eventsMoved($0) }
     tracer.attach(to: self)
@@ -345,6 +348,7 @@ public final class Machine {
   // MARK: The host's side
 
   private func attendToHost() {
+    if course != nil { course?.record(timeByPart) }
     console.flush()
     guard !mustEnd() else { return }
     debugger?.poll()

@@ -1,3 +1,4 @@
+import Devices
 import ISA
 import Memory
 import Translator
@@ -50,6 +51,8 @@ public struct MachineConfiguration: Sendable, Equatable {
   public var startTime: Int64?
   /// Whether `--type` presses keys rather than sending characters on the serial line.
   public var typesOnKeyboard = false
+  /// What the guest takes its keyboard for, to type text.
+  public var keyboardLayout = KeyLayout.us
   /// Whether the machine waits for its debugger before the first instruction.
   public var startsPaused = false
   /// Whether port F4h ends the run.

@@ -83,6 +83,33 @@ extension Machine {
 }
 
 extension Machine {
+  /// Host nanoseconds in the engines, in the order of `Course.Part`.
+  var timeByPart: [UInt64] {
+    var times: [String: UInt64] = [:]
+    for item in work { times[item.name] = item.nanoseconds }
+    let translating = translator?.statistics.nanoseconds ?? 0
+    let translated = times["translator"] ?? 0
+    return [
+      times["direct"] ?? 0, translated - min(translating, translated), min(translating, translated),
+      times["interpreter"] ?? 0,
+    ]
+  }
+
+  /// The course with the reasons for which engines were left: switches where there were any, else exits.
+  var finishedCourse: Course {
+    var result = course ?? Course()
+    let report = report(boot: "", hashesState: false)
+    for change in report.switches {
+      result.reasons["to \(change.to): \(change.reason)", default: 0] &+= change.count
+    }
+    if report.switches.isEmpty {
+      for (reason, count) in report.engines.flatMap({ $0.exits }) {
+        result.reasons["exit: \(reason)", default: 0] &+= count
+      }
+    }
+    return result
+  }
+
   /// The translator, if there is one.
   var translator: Translator? {
     engines.made.values.lazy.compactMap { $0 as? Translator ?? ($0 as? Switcher)?.translator }.first

@@ -44,11 +44,11 @@ extension BenchReport {
     return text + "plot " + (series + lines).joined(separator: ", \\\n  ") + "\n"
   }
 
-  private static func quotedForPlot(_ text: String) -> String {
+  static func quotedForPlot(_ text: String) -> String {
     "'" + text.replacing("'", with: "''") + "'"
   }
 
-  private static func quotedForData(_ text: String) -> String {
+  static func quotedForData(_ text: String) -> String {
     "\"" + text.replacing("\"", with: "").replacing("_", with: "\\\\_") + "\""
   }
 }

@@ -52,6 +52,8 @@ public struct BenchReport: Sendable {
   /// Engines, then peers, in the order to show.
   public var columns: [String]
   public var rows: [Row] = []
+  /// How the runs of each engine went, by guest.
+  public var courses: [(engine: String, guest: String, course: Course)] = []
 
   public init(host: Report.Host, method: String, repetitions: Int, columns: [String]) {
     self.host = host
@@ -165,6 +167,12 @@ extension BenchReport {
       "repetitions": .integer(UInt64(repetitions)),
       "columns": .array(columns.map(JSONValue.string)),
       "programs": .array(rows.map(json)),
+      "courses": .array(
+        courses.map {
+          .object([
+            "engine": .string($0.engine), "guest": .string($0.guest), "course": $0.course.json,
+          ])
+        }),
       "means": .object(
         suites.map { suite in
           .init(

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Host
 import Machine
-import Memory
 import Statistics
 
 /// `switchback bench`: the built-in suite.
@@ -16,7 +15,7 @@ struct BenchCommand: ParsableCommand {
 
       Examples:
         switchback bench --repeat 5 --json bench.json --plot bench.svg
-        switchback bench --suite all --against qemu,bochs --csv bench.csv
+        switchback bench --suite all --against qemu,bochs --output results
       """)
 
   @Option(
@@ -42,14 +41,7 @@ struct BenchCommand: ParsableCommand {
     })
   var only: [String] = []
 
-  @Option(
-    help: ArgumentHelp("Engines to measure, separated by commas.", valueName: "names"),
-    transform: { text in
-      try text.split(separator: ",", omittingEmptySubsequences: false).map {
-        try Arguments.engine(String($0))
-      }
-    })
-  var engines: [String] = Engines.compared
+  @OptionGroup var measuring: MeasuringOptions
 
   @Option(
     help: ArgumentHelp("Installed peers to measure: qemu, bochs.", valueName: "names"),
@@ -64,43 +56,12 @@ struct BenchCommand: ParsableCommand {
   var against: [String] = []
 
   @Option(
-    name: .customLong("repeat"),
-    help: ArgumentHelp("Measured runs of each (3).", valueName: "n"),
-    transform: {
-      guard let count = Int($0), (1...1000).contains(count) else {
-        throw ValidationError("a number from 1 to 1000 is needed")
-      }
-      return count
-    })
-  var repetitions = 3
-
-  @Option(
     help: ArgumentHelp(
       "The Linux kernel of the system suite and of peers (guests/vmlinuz-686).", valueName: "file"))
   var kernel: String?
 
   @Option(help: ArgumentHelp("Where the benchmarks are (benchmarks).", valueName: "directory"))
   var benchmarks: String?
-
-  @Option(
-    help: ArgumentHelp("What instructions cost.", valueName: "model"),
-    transform: Arguments.timing)
-  var timing = MachineConfiguration().timing
-
-  @Option(
-    help: ArgumentHelp(
-      "Model caches beside the interpreter (which is then slower): see 'run --help'.",
-      valueName: "spec"),
-    transform: Arguments.caches)
-  var cacheModel: CacheModel.Configuration?
-
-  @Option(
-    help: ArgumentHelp("Give up on a guest after this many seconds (600).", valueName: "sec"),
-    transform: Arguments.seconds)
-  var timeLimit = 600.0
-
-  @Option(help: ArgumentHelp("Write the result as JSON.", valueName: "path"))
-  var json: String?
 
   @Option(help: ArgumentHelp("Write the result as comma-separated values.", valueName: "path"))
   var csv: String?
@@ -115,6 +76,13 @@ struct BenchCommand: ParsableCommand {
     })
   var plot: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Write everything into a directory: bench.txt, bench.json, bench.csv and the plots slowdown.svg, "
+        + "mix.svg (the engines over time) and reasons.svg (why they were left).", valueName: "path"
+    ))
+  var output: String?
+
   /// Beside the current directory, or where the program was built.
   private func find(_ name: String) -> String? {
     let program = HostFile.directory(of: HostFile.absolutePath("/proc/self/exe") ?? "/")
@@ -123,14 +91,17 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
-    for (path, option) in [(json, "--json"), (csv, "--csv"), (plot, "--plot")] {
+    if let output, !HostFile.isDirectory(output) {
+      throw InputError(.cannotCreate, "--output: \(output): no such directory")
+    }
+    for (path, option) in [(measuring.json, "--json"), (csv, "--csv"), (plot, "--plot")] {
       if let path { try Files.checkWritable(path, option: option) }
     }
     guard let folder = benchmarks.map(HostFile.absolutePath) ?? find("benchmarks") else {
       throw InputError(.noInput, "--benchmarks: \(benchmarks ?? "benchmarks"): no such directory")
     }
-    if plot != nil, HostFile.absolutePath("/usr/bin/gnuplot") == nil {
-      throw InputError(.unavailable, "--plot: gnuplot is not installed")
+    if plot != nil || output != nil, HostFile.absolutePath("/usr/bin/gnuplot") == nil {
+      throw InputError(.unavailable, "--plot, --output: gnuplot is not installed")
     }
     let needs = ["qemu": "/usr/bin/qemu-system-i386", "bochs": "/usr/bin/bochs"]
     for peer in against where HostFile.absolutePath(needs[peer] ?? "") == nil {
@@ -138,25 +109,20 @@ struct BenchCommand: ParsableCommand {
     }
     let output = HostFile.directory(of: HostFile.absolutePath("/proc/self/exe") ?? "/tmp/x")
     var bench = Bench(
-      programs: selection, engines: engines,
+      programs: selection, engines: measuring.engines,
       binary: try BenchPrograms.build(
         folder: "\(folder)/programs", output: "\(output)/benchmarks"),
       peerScript: "\(folder)/peer.py")
     bench.peers = against
-    bench.repetitions = repetitions
+    bench.repetitions = measuring.repetitions
     bench.configuration.memory = 512 << 20
     // About as fast as the host, so that timer ticks take the part of the time that they take natively.
     bench.configuration.mhz = 2000
-    bench.configuration.timing = timing
-    bench.configuration.cacheModel = cacheModel
-    bench.configuration.timeLimit = timeLimit
+    measuring.apply(to: &bench.configuration)
     if let path = kernel ?? find("guests/vmlinuz-686") {
       bench.kernel = (path, try Files.read(path, option: "--kernel"))
     }
-    HostSignals.catchAll()
-    if NativeProcess.pinToOneProcessor() == nil {
-      Switchback.complain("warning: the host does not let this process stay on one processor")
-    }
+    measuring.prepare()
     var report = try bench.run { Switchback.complain($0) }
     report.versions = versions
     try write(report)
@@ -188,22 +154,31 @@ struct BenchCommand: ParsableCommand {
     let output = HostOutput.standardOutput()
     output.write(report.table)
     output.flush()
-    if let json { try Files.write(report.json.text, to: json, option: "--json") }
+    if let json = measuring.json { try Files.write(report.json.text, to: json, option: "--json") }
     if let csv { try Files.write(report.csv, to: csv, option: "--csv") }
-    if let plot { try draw(report, to: plot) }
+    if let plot { try draw(report.plot, to: plot, option: "--plot") }
+    guard let folder = self.output else { return }
+    for (name, text) in [
+      ("bench.txt", report.table), ("bench.json", report.json.text), ("bench.csv", report.csv),
+    ] { try Files.write(text, to: "\(folder)/\(name)", option: "--output") }
+    for (name, plot) in [
+      ("slowdown", report.plot), ("mix", report.mixPlot), ("reasons", report.reasonsPlot),
+    ] as [(String, (String) -> String)] {
+      try draw(plot, to: "\(folder)/\(name).svg", option: "--output")
+    }
   }
 
-  private func draw(_ report: BenchReport, to path: String) throws {
+  /// Lets gnuplot draw a picture; its script stays beside it.
+  private func draw(_ plot: (String) -> String, to path: String, option: String) throws {
     let script = path + ".gnuplot"
-    let name = HostFile.name(of: path)
-    try Files.write(report.plot(output: name), to: script, option: "--plot")
+    try Files.write(plot(HostFile.name(of: path)), to: script, option: option)
     let drawn = try? NativeProcess.run(
       "/usr/bin/gnuplot", arguments: ["gnuplot", HostFile.name(of: script)],
       environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: "/dev/null",
       directory: HostFile.directory(of: HostFile.absolutePath(script) ?? script))
     guard drawn?.status == 0 else {
       let message = String(decoding: (drawn?.standardError ?? []).prefix(300), as: UTF8.self)
-      throw InputError(.unavailable, "--plot: gnuplot failed: \(message)")
+      throw InputError(.unavailable, "\(option): gnuplot failed: \(message)")
     }
   }
 }

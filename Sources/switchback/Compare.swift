@@ -1,8 +1,6 @@
 import ArgumentParser
 import Host
-import ISA
 import Machine
-import Memory
 
 /// `switchback compare`: the same program natively and in the guest.
 struct Compare: ParsableCommand {
@@ -19,25 +17,7 @@ struct Compare: ParsableCommand {
         switchback compare --kernel guests/vmlinuz-686 -- /opt/i386/bin/program
       """)
 
-  @Option(
-    help: ArgumentHelp("Engines to measure, separated by commas.", valueName: "names"),
-    transform: { text in
-      try text.split(separator: ",", omittingEmptySubsequences: false).map {
-        try Arguments.engine(String($0))
-      }
-    })
-  var engines: [String] = Engines.compared
-
-  @Option(
-    name: .customLong("repeat"),
-    help: ArgumentHelp("Measured runs of each (3).", valueName: "n"),
-    transform: {
-      guard let count = Int($0), (1...1000).contains(count) else {
-        throw ValidationError("a number from 1 to 1000 is needed")
-      }
-      return count
-    })
-  var repetitions = 3
+  @OptionGroup var measuring: MeasuringOptions
 
   @Option(
     help: ArgumentHelp(
@@ -65,26 +45,12 @@ struct Compare: ParsableCommand {
   var mhz: UInt64 = MachineConfiguration.defaultMHz
 
   @Option(
-    help: ArgumentHelp("What instructions cost.", valueName: "model"),
-    transform: Arguments.timing)
-  var timing = MachineConfiguration().timing
-
-  @Option(
     help: ArgumentHelp(
-      "Model caches beside the interpreter (which is then slower): see 'run --help'.",
-      valueName: "spec"),
-    transform: Arguments.caches)
-  var cacheModel: CacheModel.Configuration?
+      "A directory with i386 libraries that are not among the host's; repeatable.",
+      valueName: "directory"))
+  var libraryPath: [String] = []
 
-  @Option(
-    help: ArgumentHelp("Give up on a guest after this many seconds (600).", valueName: "sec"),
-    transform: Arguments.seconds)
-  var timeLimit = 600.0
-
-  @OptionGroup var translation: TranslationOptions
-
-  @Option(help: ArgumentHelp("Write the result as JSON.", valueName: "path"))
-  var json: String?
+  @OptionGroup var profiling: ProfileOptions
 
   @Argument(help: ArgumentHelp("The program, then its arguments.", valueName: "program"))
   var command: [String]
@@ -94,26 +60,22 @@ struct Compare: ParsableCommand {
     let kernelFile = try kernel.map {
       (name: "--kernel: \($0)", bytes: try Files.read($0, option: "--kernel"))
     }
-    if let json { try Files.checkWritable(json, option: "--json") }
+    if let json = measuring.json { try Files.checkWritable(json, option: "--json") }
     var comparison = Comparison(program: program, kernel: kernelFile)
     comparison.commands = [Array(command.dropFirst())]
     comparison.input = stdin
     comparison.extraFiles = file
-    comparison.repetitions = repetitions
+    comparison.repetitions = measuring.repetitions
     comparison.configuration.memory = memory
     comparison.configuration.mhz = mhz
-    comparison.configuration.timing = timing
-    comparison.configuration.cacheModel = cacheModel
-    comparison.configuration.timeLimit = timeLimit
-    comparison.configuration.translator = translation.options
-
-    HostSignals.catchAll()
-    if NativeProcess.pinToOneProcessor() == nil {
-      Switchback.complain("warning: the host does not let this process stay on one processor")
-    }
+    comparison.libraryPath = libraryPath
+    comparison.symbols = try profiling.prepare()
+    if !profiling.profile.isEmpty { comparison.profileInterval = profiling.profileInterval }
+    measuring.apply(to: &comparison.configuration)
+    measuring.prepare()
     let result: Comparison.Result
     do {
-      result = try comparison.run(engines: engines) { Switchback.complain($0) }
+      result = try comparison.run(engines: measuring.engines) { Switchback.complain($0) }
     } catch let mismatch as Comparison.Mismatch {
       writeToStandardError("switchback: \(mismatch.description)\n")
       throw ExitCode(1)
@@ -121,7 +83,10 @@ struct Compare: ParsableCommand {
     let output = HostOutput.standardOutput()
     output.write(result.table(program: command.joined(separator: " "), mhz: mhz))
     output.flush()
-    if let json {
+    for engine in result.engines {
+      if let profile = engine.profile { try profiling.write(profile, engine: engine.engine) }
+    }
+    if let json = measuring.json {
       let document = result.json(
         program: program, arguments: comparison.commands[0], mhz: mhz, kernel: kernel ?? "embedded")
       try Files.write(document.text, to: json, option: "--json")

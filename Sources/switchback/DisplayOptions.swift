@@ -1,4 +1,5 @@
 import ArgumentParser
+import Devices
 import Foundation
 import Frontend
 import Host
@@ -36,7 +37,7 @@ struct DisplayOptions: ParsableArguments {
   var releaseKeys = ReleaseKeys.standard
 
   /// Opens the window that is asked for; nil for none. A display that cannot be used is told in one line.
-  func open(guest: String, engines: [String]) throws
+  func open(guest: String, engines: [String], layout: KeyLayout) throws
     -> MachineWindow?
   {
     let environment = ProcessInfo.processInfo.environment
@@ -52,6 +53,7 @@ struct DisplayOptions: ParsableArguments {
     options.isFullscreen = fullscreen
     options.releaseKeys = releaseKeys
     options.engines = engines
+    options.layout = layout
     options.hertz = HostInfo.hertz
     options.saveScreenshot = Self.save
     do throws(HostError) {

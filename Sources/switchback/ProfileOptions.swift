@@ -1,5 +1,7 @@
 import ArgumentParser
+import Host
 import Machine
+import Statistics
 
 /// The options of the profile.
 struct ProfileOptions: ParsableArguments {
@@ -45,6 +47,19 @@ struct ProfileOptions: ParsableArguments {
   func start(_ machine: Machine) {
     guard !profile.isEmpty else { return }
     machine.startProfile(interval: profileInterval, isExact: profileInterval == 0)
+  }
+
+  /// Writes the profile of one of several engines: its name comes before the extension.
+  func write(_ profile: Profile, engine: String) throws(InputError) {
+    for path in self.profile {
+      let isFolded = path.hasSuffix(".folded")
+      let parts = HostFile.name(of: path).split(separator: ".", omittingEmptySubsequences: false)
+      let place =
+        parts.count > 1
+        ? String(path.dropLast(parts[parts.count - 1].count)) + engine + "."
+          + parts[parts.count - 1] : "\(path).\(engine)"
+      try Files.write(isFolded ? profile.folded : profile.table, to: place, option: "--profile")
+    }
   }
 
   func write(_ machine: Machine, symbols: Symbols) throws(InputError) {

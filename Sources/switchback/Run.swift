@@ -1,4 +1,5 @@
 import ArgumentParser
+import Devices
 import Host
 import Machine
 import Statistics
@@ -80,6 +81,13 @@ struct Run: ParsableCommand {
   var type: [ScriptStep] = []
 
   @Option(
+    help: ArgumentHelp(
+      "The layout that the guest has set, for text that is typed or pasted: "
+        + "\(KeyLayout.allCases.map(\.rawValue).joined(separator: ", ")) (us).", valueName: "name"),
+    transform: { try Arguments.choice(KeyLayout.self, $0) })
+  var keyboardLayout = KeyLayout.us
+
+  @Option(
     help: ArgumentHelp("Write the last picture of the screen as PNG.", valueName: "path"))
   var screenshot: String?
 
@@ -134,13 +142,14 @@ struct Run: ParsableCommand {
     let script = InputScript((until + type).sorted { $0.place < $1.place }.map(\.step))
     HostSignals.catchAll()
     let window = try display.open(
-      guest: machine.guestName, engines: Engines.available)
+      guest: machine.guestName, engines: Engines.available, layout: keyboardLayout)
     var configuration = machine.configuration(hasWindow: window != nil)
     configuration.timeLimit = timeLimit
     configuration.trace = trace
     configuration.endsOnReset = noReboot
     configuration.startsPaused = paused
     configuration.typesOnKeyboard = serial == .none
+    configuration.keyboardLayout = keyboardLayout
     let job = RunJob(
       configuration: configuration, image: image, drives: drives.specification, script: script,
       engine: engine, serial: serial, serial2: serial2,

@@ -41,6 +41,38 @@ import Testing
     #expect(lines[0].hasPrefix("program,suite,engine"))
   }
 
+  /// Table, JSON, CSV and plots in one folder.
+  @Test func theOutputFolderHasAll() throws {
+    let scratch = try Scratch()
+    let run = try Program([
+      "bench", "--only", "sieve,lz", "--repeat", "1", "--engines", "translator,adaptive",
+      "--output",
+      scratch.path, "--time-limit", "100",
+    ])
+    #expect(run.status == 0, "\(run.error)")
+    for name in ["bench.txt", "bench.csv", "slowdown.svg", "mix.svg", "reasons.svg"] {
+      let bytes = try HostFile.contents(of: "\(scratch.path)/\(name)")
+      #expect(bytes.count > 200, "\(name)")
+      if name.hasSuffix("svg") {
+        #expect(String(decoding: bytes, as: UTF8.self).contains("</svg>"))
+      }
+    }
+    let data = Data(try HostFile.contents(of: "\(scratch.path)/bench.json"))
+    #expect(try Schema("bench").problems(in: data) == [])
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let courses = try #require(result["courses"] as? [[String: Any]])
+    #expect(courses.map { $0["engine"] as? String } == ["translator", "adaptive"])
+    for item in courses {
+      let course = try #require(item["course"] as? [String: Any])
+      let points = try #require(course["points"] as? [[Double]])
+      #expect(points.count > 2 && points.allSatisfy { $0.count == 5 })
+      #expect(points.allSatisfy { abs($0.dropFirst().reduce(0, +) - 1) < 1e-6 })
+      let programs = try #require(course["programs"] as? [[String: Any]])
+      #expect(programs.map { $0["program"] as? String } == ["sieve", "lz"])
+      #expect(!(course["reasons"] as? [String: Int] ?? [:]).isEmpty)
+    }
+  }
+
   /// A guest that breaks off leaves marked holes, the other engine's numbers stay, and the status says so.
   @Test func aTimeLimitLeavesAMarkedHole() throws {
     let scratch = try Scratch()
@@ -58,10 +90,57 @@ import Testing
     #expect(String(decoding: data, as: UTF8.self).contains("time limit"))
   }
 
+  /// A peer that answers rightly, wrongly, and not at all: one number and two marked holes. A peer that is not
+  /// there is an error before anything runs.
+  @Test func peersAreCheckedLikeEngines() throws {
+    let scratch = try Scratch()
+    let sources = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appending(path: "benchmarks/programs").path
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(scratch.path)/programs", withDestinationPath: sources)
+    _ = try scratch.file(
+      "peer.py",
+      Array(
+        """
+        import subprocess, sys
+        options = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+        for turn in range(int(options["--repeat"])):
+            for name in ("sieve", "lz"):
+                run = subprocess.run([options["--bench"], name, options["--work"]], capture_output=True, text=True)
+                words = [line.split() for line in run.stdout.splitlines() if line.startswith("END ")][0]
+                print(name, words[2], words[3] if name == "sieve" else "00000000", words[4])
+        sys.exit("the peer has crashed")
+        """.utf8))
+    let json = "\(scratch.path)/bench.json"
+    let run = try Program([
+      "bench", "--only", "sieve,lz,fib", "--repeat", "1", "--engines", "translator", "--against",
+      "qemu",
+      "--benchmarks", scratch.path, "--kernel", Guests.kernel, "--json", json, "--time-limit",
+      "100",
+    ])
+    guard FileManager.default.isExecutableFile(atPath: "/usr/bin/qemu-system-i386") else {
+      #expect(run.status == 69 && run.error.contains("qemu is not installed"), "\(run)")
+      return
+    }
+    #expect(run.status == 1, "\(run)")
+    let data = Data(try HostFile.contents(of: json))
+    #expect(try Schema("bench").problems(in: data) == [])
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let programs = try #require(result["programs"] as? [[String: Any]])
+    let cells = try programs.map {
+      try #require(($0["results"] as? [String: [String: Any]])?["qemu"])
+    }
+    #expect(cells[0]["factor"] as? Double ?? 0 > 0 && cells[0]["failure"] == nil)
+    #expect(cells[1]["factor"] == nil && "\(cells[1])".contains("answer is wrong"))
+    #expect(cells[2]["factor"] == nil && "\(cells[2])".contains("the peer has crashed"))
+    #expect(run.error.contains("no number: lz under qemu"))
+  }
+
   @Test(arguments: [
     (["--suite", "best"], 64, "user, system or all"), (["--only", "quake"], 64, "quake"),
     (["--against", "vmware"], 64, "vmware"), (["--engines", "warp"], 64, "warp"),
     (["--plot", "x.pdf"], 64, ".svg or .png"), (["--json", "/nonexistent/x"], 73, "--json"),
+    (["--output", "/nonexistent"], 73, "--output"),
     (["--benchmarks", "/nonexistent"], 66, "--benchmarks"),
     (["--only", "fork", "--kernel", "/nonexistent"], 66, "--kernel"),
   ]) func badInput(options: [String], status: Int32, mentions: String) throws {

@@ -152,6 +152,44 @@ import Testing
     #expect(text.contains("ns/cycle") && text.contains("cr3:"))
   }
 
+  /// The profile of a comparison is of the measured runs: its parts add up to them, and most of it is where the
+  /// program spends its time.
+  @Test(arguments: ["interpreter", "translator"])
+  func profilesOfComparisonsAddUp(engine: String) throws {
+    let scratch = try Scratch()
+    let program = try EmbeddedGuestTests.build(
+      """
+      #include <unistd.h>
+      unsigned value = 1;
+      __attribute__((noinline)) void hot_loop(void) {
+        for (int i = 0; i < 20000000; i++) __asm__ volatile("" : "+r"(i));
+      }
+      int main(void) { hot_loop(); return write(1, "done", 4) != 4; }
+      """, in: scratch, options: ["-static", "-O1"])
+    let json = "\(scratch.path)/c.json"
+    let run = try Program([
+      "compare", "--engines", engine, "--repeat", "3", "--time-limit", "60", "--json", json,
+      "--profile", "\(scratch.path)/p.folded", "--symbols", program, "--", program,
+    ])
+    try #require(run.status == 0, "\(run.error)")
+    let data = Data(try HostFile.contents(of: json))
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let engines = try #require(result["engines"] as? [String: [String: Any]])
+    let virtual = try #require(engines[engine]?["virtual_seconds"] as? Double)
+    var sum = 0.0
+    var hot = 0.0
+    for line in String(
+      decoding: try HostFile.contents(of: "\(scratch.path)/p.\(engine).folded"), as: UTF8.self
+    ).split(separator: "\n") {
+      let cycles = try #require(line.split(separator: " ").last.flatMap { Double($0) })
+      sum += cycles
+      if line.contains(";hot_loop ") { hot += cycles }
+    }
+    // Three runs of 200 cycles a microsecond.
+    #expect(abs(sum / (virtual * 3 * 200e6) - 1) < 0.02, "\(sum) \(virtual)")
+    #expect(hot / sum > 0.95)
+  }
+
   /// A loop over 64 KiB misses a 16 KiB cache once a line, one over 8 KiB does not; the guest notices nothing.
   @Test func theCacheModelSeesWhatAProgramDoes() throws {
     let scratch = try Scratch()

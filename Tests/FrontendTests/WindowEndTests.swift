@@ -53,6 +53,36 @@ struct WindowEndTests {
     #expect(try reason(run) == "display lost")
   }
 
+  /// What a guest has been told to be written is in the image, however its window ends.
+  @Test(arguments: ["close", "kill", "server"]) func noDiskDataIsLost(end: String) throws {
+    let server = try XServer()
+    // A boot sector that writes itself to the second sector by the firmware (INT 13h), says W on COM1 and waits.
+    var sector: [UInt8] = [
+      0x31, 0xC0, 0x8E, 0xC0,  // xor ax, ax; mov es, ax
+      0xBB, 0x00, 0x7C, 0xB8, 0x01, 0x03,  // mov bx, 7C00h; mov ax, 0301h
+      0xB9, 0x02, 0x00, 0xBA, 0x80, 0x00, 0xCD, 0x13,  // mov cx, 2; mov dx, 80h; int 13h
+      0xBA, 0xF8, 0x03, 0xB0, 0x57, 0xEE,  // mov dx, 3F8h; mov al, 'W'; out dx, al
+      0xFB, 0xF4, 0xEB, 0xFC,  // sti; hlt; jmp
+    ]
+    sector += [UInt8](repeating: 0xA5, count: 510 - sector.count) + [0x55, 0xAA]
+    let scratch = try Scratch()
+    let disk = try scratch.file("disk", sector + [UInt8](repeating: 0, count: 2 << 20))
+    let run = try WindowedRun(
+      ["--disk", disk, "--boot", "c", "--engine", "translator", "--stats", "report.json"],
+      on: server)
+    #expect(try eventually { run.serial.contains("W") })
+    switch end {
+    case "close": try askToClose(window: try run.window(), display: server.display)
+    case "kill": try server.xdotool("windowkill", try run.window())
+    default: server.kill()
+    }
+    #expect(run.status() == (end == "close" ? 0 : 69), "\(run.errorText)")
+    let bytes = try HostFile.contents(of: disk)
+    #expect(Array(bytes[512..<1024]) == sector)
+    let report = try HostFile.contents(of: "\(run.scratch.path)/report.json")
+    #expect(report.count > 100)
+  }
+
   @Test func aSignalEndsTheRun() throws {
     let server = try XServer()
     let run = try start(server)

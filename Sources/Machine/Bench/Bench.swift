@@ -76,6 +76,7 @@ public struct Bench: Sendable {
     let result = try comparison.measure(engine: engine) { command, run in
       progress("\(engine): \(names[command]) \(run)/\(total)")
     }
+    report.courses.append((engine, linux ? "Linux" : "embedded", result.course))
     for (name, command) in zip(names, result.commands) {
       var cell = BenchReport.Cell(
         work: work, native: command.nativeSeconds, guest: command.seconds,

@@ -24,11 +24,17 @@ public struct Comparison: Sendable {
   public var input: String?
   /// Files and directories of the host that the guest gets at the same paths.
   public var extraFiles: [String] = []
+  /// Directories with libraries that are not among the host's.
+  public var libraryPath: [String] = []
   /// Measured runs of each command; an unmeasured one precedes them if there are several.
   public var repetitions = 3
   /// A kernel and what to call it in messages; the embedded guest if nil.
   public var kernel: (name: String, bytes: [UInt8])?
   public var configuration = MachineConfiguration()
+  /// Guest cycles between samples of a profile of the measured runs (0: every block, on the interpreter); none if nil.
+  public var profileInterval: UInt64?
+  /// Names of functions for the profile.
+  public var symbols = Symbols()
 
   public init(program: String, kernel: (name: String, bytes: [UInt8])?) {
     self.program = program
@@ -68,6 +74,9 @@ public struct Comparison: Sendable {
     public var bootSeconds: Double
     /// What the machine did altogether.
     public var report: Report
+    public var course = Course()
+    /// Where the measured runs spent their time, if that was asked for.
+    public var profile: Profile?
   }
 
   public struct Result: Sendable {
@@ -96,7 +105,7 @@ public struct Comparison: Sendable {
   }
 
   func checkedFiles() throws(InputError) -> ProgramFiles {
-    let files = try ProgramFiles(program: program)
+    let files = try ProgramFiles(program: program, libraryPath: libraryPath)
     guard kernel != nil || files.isStatic else {
       throw InputError(
         .usage, "\(program): a dynamic program needs a Linux guest: name its kernel with --kernel")
@@ -143,6 +152,7 @@ public struct Comparison: Sendable {
         part.commands.firstIndex { $0.runs.isEmpty && $0.failure == nil } ?? part.commands.count
       part.commands.removeLast(part.commands.count - reached)
       done?.commands += part.commands
+      done?.course.append(part.course)
       if done == nil { done = part }
       rest.commands.removeFirst(reached)
       if rest.commands.isEmpty || reached == 0 { return done ?? part }

@@ -78,6 +78,11 @@ extension Comparison {
         machine.regionEnded = nil
       }
       let start = HostClock.nanoseconds
+      machine.course = Course()
+      if let interval = profileInterval {
+        machine.startProfile(interval: interval, isExact: interval == 0)
+        machine.profiler?.hold()
+      }
       let ending = machine.run()
       if let error = monitor.error { throw error }
       if !monitor.isDone, monitor.command < commands.count {
@@ -89,7 +94,8 @@ extension Comparison {
       return EngineResult(
         engine: engine, commands: monitor.results.map { withoutWarmUp($0) },
         bootSeconds: Double((monitor.firstStart ?? start) &- start) / 1e9,
-        report: machine.report(boot: kernel == nil ? "embedded" : "linux", hashesState: false))
+        report: machine.report(boot: kernel == nil ? "embedded" : "linux", hashesState: false),
+        course: machine.finishedCourse, profile: machine.profile(symbols: symbols))
     }
   }
 
@@ -166,6 +172,9 @@ extension Comparison {
     private func start() {
       guard command < results.count else { return stop("the guest's reports are garbled") }
       if firstStart == nil { firstStart = HostClock.nanoseconds }
+      if runsOver == 0 {
+        machine.course?.begin(comparison.commands[command].first ?? "", machine.timeByPart)
+      }
       do {
         results[command].native.append(try native.run(command))
       } catch let mismatch as Mismatch where comparison.scope == .region {
@@ -175,11 +184,16 @@ extension Comparison {
         machine.end(.quit)
       }
       region = nil
+      // The first run of several only warms up.
+      if comparison.repetitions == 1 || runsOver > 0 {
+        machine.profiler?.resume(idleCycles: machine.idleCycles)
+      }
       begin = machine.snapshot()
     }
 
     private func end() {
       guard command < results.count else { return }
+      machine.profiler?.pause(idleCycles: machine.idleCycles)
       switch comparison.scope {
       case .program: results[command].runs.append(begin.run(to: machine.snapshot()))
       case .region:

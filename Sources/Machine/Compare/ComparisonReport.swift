@@ -78,6 +78,7 @@ extension Comparison.Result {
     return .object([
       "boot_seconds": .number(engine.bootSeconds),
       "seconds": result.seconds.json,
+      "native_spread": .number(result.nativeSeconds.spread),
       "slowdown": .object([
         "native_seconds": .number(result.nativeSeconds.median),
         "guest_seconds": .number(result.seconds.median),
@@ -97,13 +98,17 @@ extension Comparison.Result {
     ])
   }
 
-  /// The share of the instructions that each engine executed.
+  /// The share of the instructions that each engine executed; those of direct execution are estimated.
   private func mix(_ report: Report) -> JSONValue {
-    let total = Double(report.engines.reduce(0) { $0 &+ $1.instructions })
-    return .object(
-      report.engines.filter { $0.instructions > 0 }.map {
-        .init($0.name, .number(Double($0.instructions) / max(total, 1)))
-      })
+    let total = max(Double(report.engines.reduce(0) { $0 &+ $1.instructions }), 1)
+    guard let direct = report.direct, direct.whyNot == nil else {
+      return .object(
+        report.engines.filter { $0.instructions > 0 }.map {
+          .init($0.name, .number(Double($0.instructions) / total))
+        })
+    }
+    let share = min(Double(direct.instructions) / total, 1)
+    return .object(["direct": .number(share), "translator": .number(1 - share)])
   }
 
   private func percent(_ part: Double) -> String { "\(fixed(part * 100, 1)) %" }

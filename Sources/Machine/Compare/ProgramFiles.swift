@@ -19,9 +19,15 @@ public struct ProgramFiles: Sendable {
 
   /// - Parameters:
   ///   - program: path as the user gave it.
-  ///   - root: a directory that stands for `/` when libraries are looked up.
+  ///   - libraryPath: directories to look for libraries in before the dynamic loader's.
   /// - Throws: `InputError` naming the file that is missing or wrong.
-  public init(program: String) throws(InputError) {
+  public init(program: String, libraryPath: [String] = []) throws(InputError) {
+    let given = try libraryPath.map { directory throws(InputError) in
+      guard let path = HostFile.absolutePath(directory), HostFile.isDirectory(path) else {
+        throw InputError(.noInput, "--library-path: \(directory): no such directory")
+      }
+      return path
+    }
     guard let path = HostFile.absolutePath(program) else {
       throw InputError(.noInput, "\(program): no such program")
     }
@@ -60,7 +66,7 @@ public struct ProgramFiles: Sendable {
         $0.replacing("$ORIGIN", with: origin).replacing("${ORIGIN}", with: origin)
       }
       for name in libraries.needed where known.insert(HostFile.name(of: name)).inserted {
-        let search = own + Self.configuredDirectories() + Self.defaultDirectories
+        let search = given + own + Self.configuredDirectories() + Self.defaultDirectories
         guard let found = Self.find(name, in: search) else {
           throw InputError(.noInput, "\(path): the library \(name) is not on this host")
         }

@@ -48,7 +48,32 @@ final class Profiler {
       address: cpu.cs.pointee.base &+ cpu.pointee.eip)
   }
 
+  /// Nothing is charged at the moment.
+  private(set) var isPaused = false
+
+  /// Nothing is charged until `resume`.
+  func hold() {
+    isPaused = true
+    next = .max
+  }
+
+  /// What passes from now on is nobody's.
+  func pause(idleCycles: UInt64) {
+    guard !isPaused else { return }
+    charge(to: isExact ? current ?? place : place, idleCycles: idleCycles)
+    hold()
+  }
+
+  /// Charges again what passes from now on.
+  func resume(idleCycles: UInt64) {
+    isPaused = false
+    current = nil
+    lastIdle = idleCycles
+    start()
+  }
+
   func start() {
+    guard !isPaused else { return }
     lastNanoseconds = HostClock.nanoseconds
     lastCycles = processor.cpu.pointee.cycles
     scheduleNext()
@@ -65,13 +90,14 @@ final class Profiler {
 
   /// The engine has returned, or the run is over: time to sample?
   func pass(idleCycles: UInt64, isOver: Bool = false) {
-    guard isOver || processor.cpu.pointee.cycles >= next else { return }
+    guard !isPaused, isOver || processor.cpu.pointee.cycles >= next else { return }
     charge(to: isExact ? current ?? place : place, idleCycles: idleCycles)
     scheduleNext()
   }
 
   /// The clock was moved while the guest was halted: that is nobody's time.
   func passIdle(idleCycles: UInt64) {
+    guard !isPaused else { return }
     let now = HostClock.nanoseconds
     idle.cycles &+= idleCycles &- lastIdle
     lastCycles &+= idleCycles &- lastIdle
@@ -85,6 +111,7 @@ final class Profiler {
 
   /// A block begins; what has passed belongs to the one before.
   func enterBlock(idleCycles: UInt64) {
+    guard !isPaused else { return }
     if let current { charge(to: current, idleCycles: idleCycles) }
     current = place
   }

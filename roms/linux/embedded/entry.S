@@ -1,32 +1,9 @@
 /* Entry from exceptions and system calls, and the way back. There are no interrupts. */
+#include "stubs.h"
+
 .text
 .code32
-
-/* Each stub leaves (error code or 0, vector) on the stack: see `struct frame`. */
-.macro stub vector, error=0
-stub_\vector:
-  .if \error == 0
-  pushl $0
-  .endif
-  pushl $\vector
-  jmp enter
-.endm
-
-.altmacro
-.macro stubs first, last, error=0
-  .set n, \first
-  .rept \last - \first + 1
-    stub %n, \error
-    .set n, n + 1
-  .endr
-.endm
-stubs 0, 7
-stubs 8, 8, 1
-stubs 9, 9
-stubs 10, 14, 1
-stubs 15, 16
-stubs 17, 17, 1
-stubs 18, 31
+exception_stubs 31
 
 enter:
   pushl %es
@@ -71,12 +48,5 @@ resume:
 .section .rodata
 .balign 4
 .globl stub_table
-.macro entry vector
-  .long stub_\vector
-.endm
 stub_table:
-  .set n, 0
-  .rept 32
-    entry %n
-    .set n, n + 1
-  .endr
+  stub_addresses 31
