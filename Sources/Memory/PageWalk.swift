@@ -165,6 +165,8 @@ public struct PageMapping: Equatable, Sendable {
   public var writable: Bool
   public var global: Bool
   public var executable = true
+  /// Whether ring 3 may reach it.
+  public var user = false
 }
 
 extension CPU {
@@ -183,7 +185,8 @@ extension CPU {
     return PageMapping(
       physicalPage: UInt32(truncatingIfNeeded: physical) & 0xFFFF_F000,
       writable: mayWrite && leaf & dirtyBit != 0,
-      global: pointee.cr4 & (1 << 7) != 0 && leaf & globalBit != 0, executable: !noExecute)
+      global: pointee.cr4 & (1 << 7) != 0 && leaf & globalBit != 0, executable: !noExecute,
+      user: rights & userBit != 0)
   }
 
   /// Physical address, last-level entry, the rights of all levels together and whether one of them forbids

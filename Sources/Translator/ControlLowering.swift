@@ -195,6 +195,25 @@ extension Lowering {
     a.jump(to: exits.leave)
   }
 
+  /// Goes to the monitor, which looks the block up again, unless this has been done since translations of linear
+  /// addresses changed last: the counter at a host address tells.
+  mutating func checkCrossing(_ counter: UInt64) {
+    a.move64(HostRegister.r9, counter)
+    a.bytes(0x4D, 0x8B, 0x09)  // mov r9, [r9]
+    a.loadState64(HostRegister.r8, StateOffset.codeGeneration)
+    a.bytes(0x49, 0xF7, 0xD1)  // not r9
+    a.move64(HostRegister.r10, from: 1)
+    a.bytes(0x4B, 0x8D, 0x4C, 0x08, 0x01)  // lea rcx, [r8+r9+1]
+    a.bytes(0xE3, 0x02)  // jrcxz
+    let over = shortJump()
+    let passes = shortJump()
+    patchShort(over)
+    a.move64(1, from: HostRegister.r10)
+    leave(at: eip)
+    patchShort(passes)
+    a.move64(1, from: HostRegister.r10)
+  }
+
   /// Returns to the monitor before the micro-op at a host address has run.
   mutating func stopBefore(_ op: UInt64) {
     a.storeState(StateOffset.eip, immediate: eip)

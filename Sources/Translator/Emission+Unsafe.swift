@@ -34,7 +34,7 @@ extension Translator {
 
   /// What entering a block takes off the budget.
   func charge(_ t: Translation) -> UInt64 {
-    UInt64(t.block.pointee.cycles) << 20 &- UInt64(instructionCount(t))
+    UInt64(t.block.pointee.cycles) << 20 &- UInt64(t.instructionCount)
   }
 
   // MARK: Units
@@ -43,8 +43,37 @@ extension Translator {
   /// one falls through to the next.
   /// - Returns: its number.
   func translate(_ block: BlockPointer) -> Int? {
-    guard isTranslatable(block), let bytes = guestBytes(block) else { return nil }
-    let unit = unit(from: block)
+    guard isTranslatable(block) else { return nil }
+    if block.pointee.secondPage != Block.noPage { return translateCrossing(block) }
+    guard let bytes = guestBytes(block) else { return nil }
+    return translate(block, bytes, unit(from: block))
+  }
+
+  /// Translates an instruction whose bytes lie in two pages.
+  private func translateCrossing(_ block: BlockPointer) -> Int? {
+    if crossingCount == Self.maximumCrossings { flush() }
+    let inFirst = 0x1000 - (block.pointee.physical & 0xFFF)
+    guard block.pointee.length > inFirst, countInstructions(block) == 1 else { return nil }
+    // Beyond the last address is the limit of CS.
+    guard UInt64(cpu.pointee.eip) + UInt64(block.pointee.length) <= 1 << 32 else { return nil }
+    // Devices are not read again.
+    for page in [block.pointee.physical, block.pointee.secondPage] {
+      guard memory.page(page).flags & UInt32(PAGE_READABLE.rawValue) != 0 else { return nil }
+    }
+    let bytes =
+      memory.readBytes(at: block.pointee.physical, count: Int(inFirst))
+      + memory.readBytes(
+        at: block.pointee.secondPage, count: Int(block.pointee.length - inFirst))
+    return bytes.withUnsafeBufferPointer {
+      guard let base = $0.baseAddress else { return nil }
+      return translate(block, base, ([block], []))
+    }
+  }
+
+  private func translate(
+    _ block: BlockPointer, _ bytes: UnsafePointer<UInt8>,
+    _ unit: (blocks: [BlockPointer], loopHeads: [BlockPointer])
+  ) -> Int? {
     // 64 bytes cover the longest lowering, and as much again its stub.
     let room = unit.blocks.reduce(512) { $0 + Int(countInstructions($1)) * 192 + 256 }
     if free + room > code.size { flush() }
@@ -53,6 +82,7 @@ extension Translator {
     var lowering = Lowering(
       a: Assembler(base: code.writable, position: free), exits: exits,
       isGlobal: cpu.isCodePageGlobal(eip))
+    if lowering.isGlobal { hasGlobalCode = true }
     let first = translations.count
     var progress = UnitProgress()
     for b in unit.blocks {
@@ -91,8 +121,7 @@ extension Translator {
   }
 
   private func isTranslatable(_ block: BlockPointer) -> Bool {
-    block.pointee.secondPage == Block.noPage && block.pointee.cycles < 1 << 11
-      && countInstructions(block) > 0
+    block.pointee.cycles < 1 << 11 && countInstructions(block) > 0
   }
 
   private static let unitLimit = 32
@@ -114,7 +143,9 @@ extension Translator {
       guard !stepsBlocks, blocks.count < Self.unitLimit, let next = continuation(last, end),
         (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
         let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
-        follower.pointee.translation == 0, isTranslatable(follower), !blocks.contains(follower)
+        follower.pointee.secondPage == Block.noPage, isTranslatable(follower),
+        existing(follower, at: cpu.pointee.eip &+ (next &- head.pointee.physical)) == nil,
+        !blocks.contains(follower)
       else { return (blocks, loopHeads) }
       blocks.append(follower)
       block = follower
@@ -192,6 +223,12 @@ extension Translator {
       lowering.a.checkFloatingPoint(need, distance: isEntered ? 0 : Lowering.restoreSize)
     }
     let startWhenReady = lowering.a.position
+    var crossing = 0
+    if block.pointee.secondPage != Block.noPage {
+      crossing = crossingCount
+      crossingCount += 1
+      lowering.checkCrossing(UInt64(UInt(bitPattern: crossings + crossing)))
+    }
     let charge = Int32(block.pointee.cycles) << 20 - Int32(count)
     let check = checkPosition(block, count)
     let last = block.ops[count - 1].instruction
@@ -209,8 +246,7 @@ extension Translator {
     if isChecked || last.kind == .call { progress.unchecked = 0 }
     // Its iterations may have used up more than the budget.
     if last.isRepeated { progress.unchecked = Self.uncheckedLimit }
-    var positions: [Int] = []
-    positions.reserveCapacity(count + 1)
+    let firstPosition = positions.count
     var flow = Lowering.Flow.next
     for index in 0..<count {
       if index == check, index > 0 {
@@ -218,7 +254,7 @@ extension Translator {
         lowering.a.testBudget()
         progress.stops.append((lowering.a.jump(if: 8), number, block.ops + index))
       }
-      positions.append(lowering.a.position)
+      positions.append(Int32(lowering.a.position))
       let op = block.ops + index
       let guest = GuestCode(
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
@@ -232,12 +268,14 @@ extension Translator {
         cyclesPerIteration: UInt32(op.pointee.cyclesPerIteration), callout: isCallout(op))
     }
     if flow == .next { lowering.writeX87Pointers() }
-    positions.append(lowering.a.position)
+    positions.append(Int32(lowering.a.position))
     let meetsNeed = need.isEmpty || checksNeed
     translations.append(
       Translation(
-        block: block, eip: eip, start: start, end: lowering.a.position, instructions: positions,
-        entry: isChecked && meetsNeed ? start : 0, callEntry: isChecked ? callEntry : 0,
+        block: block, eip: eip, start: start, end: lowering.a.position,
+        firstPosition: firstPosition, instructionCount: count,
+        entry: isChecked && meetsNeed ? start : 0,
+        callEntry: isChecked ? callEntry : 0, next: block.pointee.translation, crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
         isChecked: isChecked, readyEntry: isChecked ? startWhenReady : 0))
@@ -258,10 +296,8 @@ extension Translator {
       guard link.kind != .table, (link.target ^ lowering.eip) & 0xFFFF_F000 == 0,
         let page = cpu.cachedCodePage(lowering.eip),
         let block = interpreter.cache.find(page | link.target & 0xFFF, codeSize: 4),
-        block.pointee.translation != 0
+        let number = existing(block, at: link.target)
       else { return false }
-      let number = Int(block.pointee.translation) - 1
-      guard translations[number].eip == link.target else { return false }
       let t = translations[number]
       let entry =
         link.kind == .call
@@ -324,8 +360,9 @@ extension Translator {
     return op.pointee.index
   }
 
-  /// The block's bytes in host memory; nil when they are not plain memory.
+  /// The block's bytes in host memory; nil when they are not plain memory, or lie in two pages.
   func guestBytes(_ block: BlockPointer) -> UnsafePointer<UInt8>? {
+    guard block.pointee.secondPage == Block.noPage else { return nil }
     let page = memory.page(block.pointee.physical)
     guard page.flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = page.host else { return nil }
     return UnsafePointer(host + Int(block.pointee.physical & 0xFFF))

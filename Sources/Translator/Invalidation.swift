@@ -15,16 +15,24 @@ extension Translator {
     return low
   }
 
-  /// Makes a translation unreachable: its first bytes lead to the one that comes after it.
+  /// Makes the translations of a block unreachable: their first bytes lead to those that come after them.
   func kill(_ block: BlockPointer) {
-    guard block.pointee.translation != 0 else { return }
-    let number = Int(block.pointee.translation) - 1
+    var next = block.pointee.translation
+    guard next != 0 else { return }
     block.pointee.translation = 0
     block.pointee.entries = options.threshold
+    while next != 0 {
+      let number = Int(next) - 1
+      next = translations[number].next
+      kill(number)
+    }
+  }
+
+  private func kill(_ number: Int) {
     translations[number].isAlive = false
     let t = translations[number]
     statistics.invalidations += 1
-    tables.remove(t)
+    spaces.removeEntry(t)
     guard free + 64 <= code.size else { return flushSoon() }
     var a = Assembler(base: code.writable, position: free)
     let stub = a.position
@@ -53,24 +61,26 @@ extension Translator {
     traps.removeAll(keepingCapacity: true)
     for t in translations where t.isAlive { t.block.pointee.translation = 0 }
     translations.removeAll(keepingCapacity: true)
+    positions.removeAll(keepingCapacity: true)
+    crossingCount = 1
+    hasGlobalCode = false
     entryChecks.removeAll(keepingCapacity: true)
-    tables.clear(includingGlobal: true)
+    spaces.clearEntries()
     free = firstFree
     cpu.pointee.translated.returnStack = cpu.pointee.translated.returnStackTop
   }
 
   public func translationsFlushed(includingGlobal: Bool) {
-    windows.flush(includingGlobal: includingGlobal)
-    tables.clear(includingGlobal: includingGlobal)
-    if includingGlobal { flushSoon() }
+    spaces.flush(includingGlobal: includingGlobal)
+    // Jumps between global pages are linked without asking what is mapped there.
+    if includingGlobal, hasGlobalCode { flushSoon() }
   }
 
   public func translationFlushed(page linear: UInt32) {
-    windows.flush(page: linear)
-    if tables.clear(page: linear) { flushSoon() }
+    if spaces.flush(page: linear) { flushSoon() }
   }
 
   public func writesRevoked(physicalPage: UInt32) {
-    windows.protect(physicalPage: physicalPage)
+    spaces.protect(physicalPage: physicalPage)
   }
 }

@@ -19,7 +19,7 @@ extension Translator {
       fatalError("a signal in emitted code that belongs to no translation")
     }
     let t = translations[number]
-    guard position >= t.instructions[0] else {
+    guard position >= self.position(t, 0) else {
       // The flag-free check of the budget.
       cpu.pointee.eip = t.eip
       cpu.pointee.translated.budget &+= charge(t)
@@ -27,7 +27,7 @@ extension Translator {
       switchback_flags_to_lazy(cpu)
       return nil
     }
-    let index = t.instructions.lastIndex { $0 <= position }!
+    let index = self.index(t, at: position)
     let op = t.block.ops + index
     cpu.pointee.eip = t.eip
     refundIterations(op)
@@ -39,7 +39,11 @@ extension Translator {
       let offset = cpu.pointee.translated.faultAddress &- cpu.pointee.translated.window
       let linear = UInt32(truncatingIfNeeded: offset)
       let write = cpu.pointee.translated.faultIsWrite != 0
-      if offset < 1 << 32, resolve(linear, write: write) { return t.instructions[index] }
+      if offset < 1 << 32, case .mapped(let ofUser) = resolve(linear, write: write) {
+        // Ring 0 meets other pages there after each switch of address spaces.
+        if ofUser, cpu.pointee.cpl != 3 { noteTrap(t, index, weight: 1) }
+        return self.position(t, index)
+      }
     }
     // The interpreter does what the window cannot: faults, devices, writes to code.
     switchback_flags_to_lazy(cpu)
@@ -50,12 +54,14 @@ extension Translator {
     cpu.pointee.op = nil
     cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << 20
     // A fault of the guest's says nothing about the next time.
-    if isPageFault || isEndless, leave & UInt32(LEAVE_FAULT.rawValue) == 0 { noteTrap(t, index) }
-    if leave == 0, !flushPending, translations[number].isAlive, index + 1 < t.instructions.count,
+    if isPageFault || isEndless, leave & UInt32(LEAVE_FAULT.rawValue) == 0 {
+      noteTrap(t, index, weight: 2)
+    }
+    if leave == 0, !flushPending, translations[number].isAlive, index < t.instructionCount,
       switchback_fpu_allows(cpu, cpu.pointee.translated.fpuRestore) != 0
     {
       switchback_flags_from_lazy(cpu)
-      return t.instructions[index + 1]
+      return self.position(t, index + 1)
     }
     if leave == 0 {
       finish(t, op, UInt32(STOP_ATTENTION.rawValue))
@@ -63,6 +69,13 @@ extension Translator {
       finish(t, op, leave)
     }
     return nil
+  }
+
+  /// The instruction whose code holds `position`.
+  private func index(_ t: Translation, at position: Int) -> Int {
+    var index = t.instructionCount
+    while self.position(t, index) > position { index -= 1 }
+    return index
   }
 
   /// Gives back what a repeated string instruction has taken off the budget for the iterations to come.
@@ -73,7 +86,7 @@ extension Translator {
   }
 
   /// Walks the page tables as the access would and maps the page.
-  private func resolve(_ linear: UInt32, write: Bool) -> Bool {
+  private func resolve(_ linear: UInt32, write: Bool) -> AddressSpaces.Resolution {
     let user = cpu.pointee.cpl == 3
     do throws(Fault) {
       if write {
@@ -81,15 +94,15 @@ extension Translator {
       } else {
         try cpu.probeRead(linear, 1, user: user)
       }
-    } catch { return false }
-    return windows.resolve(linear, write: write)
+    } catch { return .refused }
+    return spaces.resolve(linear, write: write)
   }
 
   /// Counts the traps of an instruction and has its block translated again when it keeps trapping.
-  private func noteTrap(_ t: Translation, _ index: Int) {
+  private func noteTrap(_ t: Translation, _ index: Int, weight: UInt32) {
     let op = t.block.ops[index]
     let physical = t.block.pointee.physical &+ UInt32(op.startOffset)
-    traps[physical, default: 0] += 1
+    traps[physical, default: 0] += weight
     guard traps[physical]! >= Self.trapLimit else { return }
     traps[physical] = nil
     trapping.insert(physical)

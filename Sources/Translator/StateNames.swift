@@ -9,6 +9,7 @@ extension StateOffset {
       (at(\.flagCarries), "flagCarries"), (at(\.eflags), "eflags"), (at(\.stop), "stop"),
       (at(\.stackMask), "stackMask"), (at(\.op), "op"), (at(\.tlb), "tlb"),
       (at(\.cycles), "cycles"), (at(\.deadline), "deadline"), (at(\.instructions), "instructions"),
+      (at(\.codeGeneration), "codeGeneration"),
       (at(\.modes), "modes"), (at(\.cpl), "cpl"), (at(\.codeSize), "codeSize"),
       (at(\.fault), "fault"), (at(\.cr0), "cr0"), (at(\.cr2), "cr2"), (at(\.cr3), "cr3"),
       (at(\.cr4), "cr4"), (at(\.dr), "dr"), (at(\.fpu), "fpu"), (at(\.userTLB), "userTLB"),

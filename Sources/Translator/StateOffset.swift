@@ -3,6 +3,7 @@ import CHost
 /// Where emitted code finds parts of the state, as displacements from R14.
 enum StateOffset {
   static let eip = MemoryLayout<CPUState>.offset(of: \.eip)!
+  static let codeGeneration = MemoryLayout<CPUState>.offset(of: \.codeGeneration)!
   static let link = MemoryLayout<CPUState>.offset(of: \.translated.link)!
   static let returnStackTop = MemoryLayout<CPUState>.offset(of: \.translated.returnStackTop)!
   static let window = MemoryLayout<CPUState>.offset(of: \.translated.window)!

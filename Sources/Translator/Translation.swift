@@ -9,14 +9,19 @@ struct Translation {
   let start: Int
   /// Position behind its last byte.
   var end: Int
-  /// Positions of its instructions, and of the end of the last.
-  let instructions: [Int]
+  /// Where `Translator.positions` holds the positions of its instructions, and of the end of the last.
+  let firstPosition: Int
+  let instructionCount: Int
   /// Position where any jump may enter it; 0 = none yet.
   var entry: Int
   /// Position where a host CALL enters it, which restores the guest's stack pointer; 0 = none yet.
   var callEntry: Int
   /// Positions of the stubs of its unit.
   var stubs = 0..<0
+  /// Number, plus 1, of another translation of the block: for another address or the other privilege level.
+  var next: UInt32 = 0
+  /// Which of `Translator.crossings` its instruction, whose bytes lie in two pages, is; 0 = it lies in one.
+  var crossing = 0
   /// Whether its page is mapped globally, so that jumps between such pages outlive CR3 loads.
   let isGlobal: Bool
   /// Whether it is for ring 3: linked jumps between global pages have met the rights of that level.

@@ -95,7 +95,7 @@ public final class TranslationBench {
       guard let block = try? interpreter.currentBlock() else { break }
       let length = max(1, Int(block.pointee.length))
       let end = min(offset + length, bytes.count)
-      if block.pointee.secondPage == Block.noPage, let number = translator.translate(block) {
+      if let number = translator.translate(block) {
         items.append(.translated(translator.listing(number)))
       } else {
         items.append(
@@ -103,7 +103,7 @@ public final class TranslationBench {
             address: place, bytes: Array(bytes[offset..<end]),
             text: block.ops.pointee.instruction.row == .max
               ? "(bad)" : block.ops.pointee.instruction.text(at: place),
-            reason: block.pointee.secondPage == Block.noPage ? "too long" : "crosses a page"))
+            reason: "too long"))
       }
       offset = end
     }

@@ -119,12 +119,12 @@ extension Translator {
     var parts = [
       TranslationListing.Part(
         address: nil, bytes: [], text: "budget", isCallout: false,
-        host: host(t.start..<t.instructions[0]))
+        host: host(t.start..<position(t, 0)))
     ]
-    for index in 0..<instructionCount(t) {
+    for index in 0..<t.instructionCount {
       let op = t.block.ops[index]
       let address = t.eip &+ UInt32(op.startOffset)
-      let code = host(t.instructions[index]..<t.instructions[index + 1])
+      let code = host(position(t, index)..<position(t, index + 1))
       parts.append(
         .init(
           address: address,
@@ -135,7 +135,7 @@ extension Translator {
     parts.append(
       .init(
         address: nil, bytes: [], text: "exits", isCallout: false,
-        host: host(t.instructions[instructionCount(t)]..<t.end, isExit: true)
+        host: host(position(t, t.instructionCount)..<t.end, isExit: true)
           + host(t.stubs, isExit: true)))
     return TranslationListing(
       address: t.eip, guestBytes: Int(t.block.pointee.length),
@@ -149,7 +149,7 @@ extension Translator {
     }
     let firstOp = UInt64(UInt(bitPattern: t.block.ops))
     let stride = UInt64(MemoryLayout<MicroOp>.stride)
-    let endOfOps = firstOp + stride * UInt64(instructionCount(t) + 1)
+    let endOfOps = firstOp + stride * UInt64(t.instructionCount + 1)
     let starts = translations
     var result = HostDisassembler()
     result.stateName = StateOffset.name

@@ -37,14 +37,21 @@ public final class Translator: Engine, TranslationObserver {
   let cpu: CPU
   let memory: PhysicalMemory
   let code: CodeCache
-  let windows: Windows
-  let tables: JumpTables
+  let spaces: AddressSpaces
   let returnStack: ReturnStack
   var exits = ExitStubs()
   /// Position of the first free byte of the code cache.
   var free = 0
   var firstFree = 0
   var translations: [Translation] = []
+  /// Whether code in global pages has been translated since all translations were thrown away last.
+  var hasGlobalCode = false
+  /// Positions of instructions, see `Translation.firstPosition`.
+  var positions: [Int32] = []
+  /// For blocks across two pages: the `codeGeneration` in which the second page was last looked up.
+  let crossings: UnsafeMutablePointer<UInt64>
+  var crossingCount = 1
+  static let maximumCrossings = 1 << 14
   /// Translations by the position of the check in their entry.
   var entryChecks: [Int: Int] = [:]
   /// Instructions, by physical address, that call their handler because they kept trapping.
@@ -56,7 +63,7 @@ public final class Translator: Engine, TranslationObserver {
   let options: TranslatorOptions
 
   /// Traps of an instruction before it is translated again as a call-out.
-  static let trapLimit: UInt32 = 4
+  static let trapLimit: UInt32 = 8
   /// The budget's cycles and instructions share 64 bits, 20 of them for instructions.
   static let maximumSlice: UInt64 = 900_000
   /// Translated code may run past a check of the budget by as many cycles of blocks without one,
@@ -101,12 +108,13 @@ public final class Translator: Engine, TranslationObserver {
     memory = processor.memory
     self.options = options
     code = try CodeCache(size: options.codeCache)
-    windows = try Windows(cpu: cpu)
-    tables = try JumpTables()
+    spaces = try AddressSpaces(cpu: cpu)
     fpuImage = .allocate(byteCount: 512, alignment: 64)
     fpuImage.initializeMemory(as: UInt8.self, repeating: 0, count: 512)
     calloutCounts = .allocate(capacity: InstructionTable.shared.rows.count)
     calloutCounts.initialize(repeating: 0, count: InstructionTable.shared.rows.count)
+    crossings = .allocate(capacity: Self.maximumCrossings)
+    crossings.initialize(repeating: 0, count: Self.maximumCrossings)
     returnStack = try ReturnStack()
     emitStubs()
     returnStack.setBottom(code.address(exits.returnStackEmpty))
@@ -121,6 +129,7 @@ public final class Translator: Engine, TranslationObserver {
   }
 
   deinit {
+    crossings.deallocate()
     fpuImage.deallocate()
     calloutCounts.deallocate()
   }
@@ -163,11 +172,7 @@ public final class Translator: Engine, TranslationObserver {
       if (cpu.pointee.cpl == 3) != interpreter.accountedUser { interpreter.account() }
       do throws(Fault) {
         let block = try interpreter.currentBlock()
-        if let number = translation(for: block) {
-          runTranslated(number)
-        } else {
-          interpreter.execute(block)
-        }
+        execute(block)
         if stepsBlocks { return cpu.pointee.cycles < cpu.pointee.deadline ? .stopped : .deadline }
       } catch {
         interpreter.deliver(error)
@@ -198,36 +203,60 @@ public final class Translator: Engine, TranslationObserver {
     guard !interpreter.single, isFlat,
       cpu.pointee.cycles &+ UInt64(block.pointee.cycles) &+ slack < cpu.pointee.deadline
     else { return nil }
-    if block.pointee.translation != 0 {
-      let number = Int(block.pointee.translation) - 1
-      let t = translations[number]
-      return t.eip == cpu.pointee.eip && t.isUser == (cpu.pointee.cpl == 3) ? number : nil
+    if let number = existing(block, at: cpu.pointee.eip) {
+      noteCrossing(number)
+      return number
     }
     block.pointee.entries &+= 1
-    guard stepsBlocks || block.pointee.entries >= options.threshold,
-      block.pointee.secondPage == Block.noPage
-    else {
-      return nil
-    }
+    guard stepsBlocks || block.pointee.entries >= options.threshold else { return nil }
     let start = HostClock.nanoseconds
     defer { statistics.nanoseconds &+= HostClock.nanoseconds &- start }
-    return translate(block)
+    guard let number = translate(block) else { return nil }
+    noteCrossing(number)
+    return number
   }
 
-  private func runTranslated(_ number: Int) {
-    guard let base = windows.activate() else {
-      return interpreter.execute(translations[number].block)
+  /// The translation of a block for a linear address and the current privilege level.
+  func existing(_ block: BlockPointer, at eip: UInt32) -> Int? {
+    let isUser = cpu.pointee.cpl == 3
+    var next = block.pointee.translation
+    while next != 0 {
+      let number = Int(next) - 1
+      if translations[number].eip == eip, translations[number].isUser == isUser { return number }
+      next = translations[number].next
     }
-    let user = cpu.pointee.cpl == 3
-    cpu.pointee.translated.window = base
-    cpu.pointee.translated.jumpTable = tables.address(user: user)
+    return nil
+  }
+
+  /// Both pages of the translation's block have just been looked up.
+  private func noteCrossing(_ number: Int) {
+    let crossing = translations[number].crossing
+    if crossing != 0 { crossings[crossing] = cpu.pointee.codeGeneration }
+  }
+
+  private func execute(_ block: BlockPointer) {
+    guard let space = spaces.activate() else { return interpreter.execute(block) }
+    if space.isNew, !stepsBlocks, options.threshold > 0 {
+      let before = cpu.pointee.instructions
+      interpreter.execute(block)
+      space.interpreted &+= cpu.pointee.instructions &- before
+    } else if let number = translation(for: block) {
+      runTranslated(number, space)
+    } else {
+      interpreter.execute(block)
+    }
+  }
+
+  private func runTranslated(_ number: Int, _ space: Space) {
+    cpu.pointee.translated.window = space.window.base
+    cpu.pointee.translated.jumpTable = space.table.address
     let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- slack, Self.maximumSlice)
     cpu.pointee.translated.cycleEnd = cpu.pointee.cycles &+ slice
     cpu.pointee.translated.budget = slice << 20
     cpu.pointee.translated.returnStack = returnStack.top
     cpu.pointee.translated.fpuRestore = 0
     guard makeEntries(number) else { return interpreter.execute(translations[number].block) }
-    if !stepsBlocks { tables.set(translations[number], user: user) }
+    if !stepsBlocks { spaces.setEntry(translations[number]) }
     interpreter.history.record(translations[number].eip)
     switchback_flags_from_lazy(cpu)
     var position = translations[number].entry
@@ -254,7 +283,7 @@ public final class Translator: Engine, TranslationObserver {
       default:
         statistics.lookups += 1
         switchback_flags_to_lazy(cpu)
-        if let next = follow(user: user) {
+        if let next = follow() {
           position = next
           switchback_flags_from_lazy(cpu)
           continue
@@ -268,7 +297,7 @@ public final class Translator: Engine, TranslationObserver {
 
   /// Finds the translation of the block that a jump leads to, and links the jump.
   /// - Returns: where to go on, nil to return to the loop.
-  private func follow(user: Bool) -> Int? {
+  private func follow() -> Int? {
     let name = Int(bitPattern: cpu.pointee.translated.link)
     let link = name >> 1
     let evictions = statistics.evictions
@@ -283,7 +312,7 @@ public final class Translator: Engine, TranslationObserver {
     guard let number = translation(for: block) else { return nil }
     guard makeEntries(number) else { return nil }
     let target = translations[number]
-    tables.set(target, user: user)
+    spaces.setEntry(target)
     if link != 0, evictions == statistics.evictions,
       (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal
     {
@@ -325,10 +354,11 @@ public final class Translator: Engine, TranslationObserver {
     let block = t.block.pointee
     let blockStart = clock &- UInt64(block.cycles)
     let instructions =
-      (cpu.pointee.translated.budget & 0xF_FFFF) &- UInt64(instructionCount(t))
+      (cpu.pointee.translated.budget & 0xF_FFFF) &- UInt64(t.instructionCount)
     account(instructions: instructions, cycles: blockStart)
     interpreter.retire(op, leave)
   }
 
-  func instructionCount(_ t: Translation) -> Int { t.instructions.count - 1 }
+  /// Position of instruction `index` of a translation; its count stands for the end of the last.
+  func position(_ t: Translation, _ index: Int) -> Int { Int(positions[t.firstPosition + index]) }
 }
