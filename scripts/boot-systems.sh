@@ -37,8 +37,10 @@ failures=0
 boot() {
   local name=$1-$engine expected=$2 start milliseconds status=0
   shift 2
+  local options=()
+  case $engine in adaptive | direct) options=(--direct) ;; esac
   start=$(date +%s%N)
-  "$switchback" run --engine "$engine" --screenshot "$folder/$name.png" \
+  "$switchback" run --engine "$engine" "${options[@]}" --screenshot "$folder/$name.png" \
     --stats "$folder/$name.json" "$@" </dev/null >"$folder/$name.txt" 2>"$folder/$name.log" ||
     status=$?
   milliseconds=$((($(date +%s%N) - start) / 1000000))

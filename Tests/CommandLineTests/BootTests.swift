@@ -19,12 +19,16 @@ struct BootTests {
   }
 
   private func expectBoot(_ options: [String], engine: String) throws {
-    let run = try Program(["run", "--engine", engine, "--time-limit", "300"] + options)
+    let direct = engine == "adaptive" ? ["--direct"] : []
+    let run = try Program(["run", "--engine", engine, "--time-limit", "300"] + direct + options)
     #expect(run.status == 0, "\(run.output.suffix(2000)) \(run.error)")
     #expect(run.output.contains("BOOTED 6.1"), "\(run.output.suffix(2000))")
   }
 
-  @Test(arguments: FirmwareTests.engines) func anIsolinuxCD(engine: String) throws {
+  /// Ring-3 code runs directly with `adaptive`.
+  private static let engines = FirmwareTests.engines + ["adaptive"]
+
+  @Test(arguments: engines) func anIsolinuxCD(engine: String) throws {
     try FileManager.default.createDirectory(
       atPath: path("cd"), withIntermediateDirectories: false)
     for (source, name) in [
@@ -82,12 +86,15 @@ struct BootTests {
     return disk
   }
 
-  @Test(arguments: [("interpreter", "ide"), ("translator", "ide"), ("translator", "virtio")])
+  @Test(
+    arguments: [
+      ("interpreter", "ide"), ("translator", "ide"), ("translator", "virtio"), ("adaptive", "ide"),
+    ])
   func aGRUBDisk(engine: String, interface: String) throws {
     try expectBoot(["--disk", "\(grubDisk()),if=\(interface)"], engine: engine)
   }
 
-  @Test(arguments: FirmwareTests.engines) func theGRUBRescueDisks(engine: String) throws {
+  @Test(arguments: engines) func theGRUBRescueDisks(engine: String) throws {
     let directory = "/usr/lib/grub-rescue"
     for options in [
       ["--floppy", "\(directory)/grub-rescue-floppy.img", "--boot", "a"],

@@ -1,5 +1,6 @@
 import Foundation
 import Host
+import Machine
 import Testing
 
 private enum DebuggingTools {
@@ -40,7 +41,7 @@ struct DebuggerTests {
     #expect(made.status == 0)
     let disk = try scratch.file(
       "initrd", try Guests.ramDisk(initScript: Guests.setUp + "echo done\npoweroff -f\n"))
-    for engine in FirmwareTests.engines {
+    for engine in Engines.available {
       let port = UInt16.random(in: 20_000..<30_000)
       let machine = Process()
       machine.executableURL = URL(filePath: Program.path)
@@ -61,6 +62,8 @@ struct DebuggerTests {
           "gdb", "-q", "-nx", "-batch", symbols, "-ex", "target remote :\(port)",
           "-ex", "hbreak do_sys_openat2", "-ex", "continue", "-ex", "printf \"at %x\\n\", $eip",
           "-ex", "stepi", "-ex", "printf \"then %x\\n\", $eip", "-ex", "x/1i do_sys_openat2",
+          "-ex", "delete", "-ex", "break do_sys_openat2", "-ex", "continue",
+          "-ex", "printf \"again %x\\n\", $eip", "-ex", "printf \"bytes %x\\n\", *(int *)$eip",
           "-ex", "delete", "-ex", "detach",
         ], environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: "/dev/null",
         directory: scratch.path)
@@ -68,6 +71,8 @@ struct DebuggerTests {
       let output = String(decoding: gdb.standardOutput, as: UTF8.self)
       #expect(output.contains("at \(address)"), "\(output)")
       #expect(output.contains("then ") && !output.contains("then \(address)"), "\(output)")
+      #expect(output.contains("again \(address)"), "\(output)")
+      #expect(output.contains("bytes ") && !output.contains("bytes 0\n"), "\(output)")
       #expect(machine.terminationStatus == 0)
       let serial = try String(contentsOfFile: "\(scratch.path)/\(engine)", encoding: .utf8)
       #expect(serial.contains("done"))

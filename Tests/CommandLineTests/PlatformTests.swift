@@ -40,6 +40,24 @@ struct PlatformTests {
     for text in absent { #expect(!run.output.contains(text), "\(run.output.suffix(2000))") }
   }
 
+  @Test(arguments: [48, 1024, 3072]) func memorySizes(megabytes: Int) throws {
+    let scratch = try Scratch()
+    let disk = try scratch.file(
+      "initrd",
+      try Guests.ramDisk(initScript: Guests.setUp + "grep MemTotal /proc/meminfo\npoweroff -f\n"))
+    let run = try Program([
+      "run", "--engine", "translator", "--kernel", Guests.kernel, "--initrd", disk, "-m",
+      "\(megabytes)M", "--append", "console=ttyS0 quiet cryptomgr.notests", "--time-limit", "100",
+    ])
+    #expect(run.status == 0, "\(run.output.suffix(2000))")
+    let words = run.output.split(whereSeparator: \.isWhitespace)
+    let place = try #require(words.firstIndex(of: "MemTotal:"), "\(run.output.suffix(2000))")
+    let kibibytes = try #require(Int(words[place + 1]))
+    // The kernel keeps some for itself, most of it at the start.
+    #expect(kibibytes <= megabytes << 10)
+    #expect(kibibytes > (megabytes - 28) * 992)
+  }
+
   /// SIGUSR1 presses the power button; the guest's daemon hears of it and shuts down.
   @Test func thePowerButtonShutsTheGuestDown() throws {
     let scratch = try Scratch()

@@ -71,6 +71,14 @@ struct DeviceUnderTest: CustomTestStringConvertible, Sendable {
         gate: A20Gate())
       return Instance(device: controller, ports: 5, resettable: controller)
     },
+    DeviceUnderTest(name: "coprocessor error") { _, lines in
+      let port = CoprocessorError(interrupt: lines.line(13))
+      return Instance(device: port, ports: 2, resettable: port)
+    },
+    DeviceUnderTest(name: "VMware pointer") { _, _ in
+      let pointer = VMwarePointer()
+      return Instance(device: pointer, ports: 4, resettable: pointer)
+    },
     DeviceUnderTest(name: "port 92h") { _, _ in
       let gate = A20Gate()
       let port = SystemControlPortA(gate: gate)
