@@ -36,7 +36,7 @@ let package = Package(
       swiftSettings: engineSettings),
     .target(
       name: "DirectExecution",
-      dependencies: ["CHost", "Host", "Memory", "CPU"], swiftSettings: engineSettings),
+      dependencies: ["CHost", "Host", "Memory", "ISA", "CPU"], swiftSettings: engineSettings),
     .target(
       name: "Switching",
       dependencies: [

@@ -2,7 +2,7 @@
 # Usage: fetch-guests.sh [programs]
 # Fetches the real guests that the boot tests and `switchback compare` use, through apt, into guests/:
 # Debian 12's i386 kernels (linux-image-686, linux-image-686-pae) with the modules for disks and their file
-# systems of the first, and its static busybox. Nothing is
+# systems of the first, its static busybox, and programs with their libraries (guests/debian). Nothing is
 # installed and no foreign architecture is added to the system: where apt does not know i386 yet, a
 # private package index is used. Downloads are kept in ~/.cache/switchback.
 set -euo pipefail
@@ -21,6 +21,10 @@ modules=(
 # With the argument `programs`: real i386 programs to measure, with the libraries that hosts lack.
 packages=(gzip bzip2 libbz2-1.0 xz-utils liblzma5 mawk perl-base libcrypt1)
 programs=(bin/gzip bin/bzip2 usr/bin/xz usr/bin/mawk usr/bin/perl)
+# Programs of an i386 user space and what they need.
+userland=(
+  libc6 libgcc-s1 coreutils perl-base dash gzip bzip2 libbz2-1.0 libcrypt1 libselinux1 libpcre2-8-0 libacl1
+  libattr1 libgmp10 grep sed mawk tcc)
 
 fail() {
   echo "fetch-guests: $*" >&2
@@ -34,6 +38,7 @@ complete() {
   for file in "${wanted[@]}" "${modules[@]/#/modules/}"; do
     [ -s "$guests/$file" ] || [ -s "$guests/$file.ko" ] || return 1
   done
+  [ -s "$guests/debian/complete" ]
 }
 want=${1:-}
 complete && exit 0
@@ -120,6 +125,13 @@ fetch_all() {
   deb=$(download busybox-static) || return 1
   dpkg-deb -x "$deb" "$work/busybox"
   install -m 755 "$work/busybox/bin/busybox" "$guests/busybox"
+  rm -rf "$guests/debian"
+  for package in "${userland[@]}"; do
+    deb=$(download "$package") || return 1
+    dpkg-deb -x "$deb" "$guests/debian"
+  done
+  rm -rf "$guests"/debian/{etc,usr/share,usr/lib/i386-linux-gnu/{gconv,audit}}
+  echo "${userland[*]}" >"$guests/debian/complete"
 }
 
 knows_i386 || private_index
@@ -130,4 +142,5 @@ fetch_all || {
   fetch_all || fail "the guests could not be fetched"
 }
 complete || fail "the packages did not contain what was expected"
-[ "$want" = programs ] || echo "fetch-guests: guests/ holds ${wanted[*]} and ${#modules[@]} modules"
+[ "$want" = programs ] ||
+  echo "fetch-guests: guests/ holds ${wanted[*]}, ${#modules[@]} modules and ${#userland[@]} packages of programs"

@@ -18,6 +18,7 @@ needs=(
   "library:gcc/x86_64-linux-gnu/*/32/libgcc.a gcc-multilib"
   "file:/usr/include/Zydis/Zydis.h libzydis-dev"
   "command:gdb gdb"
+  "command:strace strace"
   "command:gnuplot gnuplot-nox"
   "command:python3 python3"
   "file:/usr/share/seabios/vgabios-stdvga.bin seabios"

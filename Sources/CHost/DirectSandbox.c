@@ -295,7 +295,10 @@ int switchback_stub_start(StubHandle *stub, int image, int ram, uint32_t failSte
   char path[40];
   snprintf(path, sizeof path, "/proc/%d/syscall", child);
   stub->waits = open(path, O_RDONLY | O_CLOEXEC);
-  if (stub->waits < 0) goto failed;
+  *step = STEP_WATCH;
+  errno = EPERM;
+  if (stub->waits < 0 || failStep == STEP_WATCH || !switchback_stub_is_waiting(stub)) goto failed;
+  *step = 0;
   return 0;
 failed:
   code = errno;

@@ -27,6 +27,8 @@ final class AddressSpace {
   var lastUse: UInt64 = 0
   /// Whether entries that are not global may be out of date.
   var needsCheck = false
+  /// A page fault that the guest's kernel is seeing to.
+  var awaited: (linear: UInt32, access: Access)?
   private(set) var pages: [UInt32: DirectPage] = [:]
   /// Linear pages that were mapped writable, by physical page; perhaps no more.
   private var writers: [UInt32: [UInt32]] = [:]
@@ -267,6 +269,7 @@ final class AddressSpace {
     flips.removeAll(keepingCapacity: true)
     writers.removeAll(keepingCapacity: true)
     executors.removeAll(keepingCapacity: true)
+    awaited = nil
     guard !pages.isEmpty else { return }
     pages.removeAll(keepingCapacity: true)
     unmap(0, count: 1 << 20 - 1)

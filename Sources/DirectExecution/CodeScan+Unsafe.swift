@@ -1,9 +1,10 @@
+import ISA
 import Memory
 
 /// Looks for instructions that a ring-3 program may well execute but that would show it the host instead of
 /// the guest: CPUID, RDTSC, RDTSCP, XGETBV, and for SYSCALL and SYSENTER, after which the host cannot tell where
-/// they were. A page that may hold one is not executable in a sandbox. Operands can look like such instructions;
-/// they cost speed, nothing else. Rare ones that look like many operands (SGDT, SIDT, SMSW, SLDT, STR, LAR, LSL,
+/// they were. A page that may hold one is not executable in a sandbox. Operands can look like such instructions:
+/// where the code before them says so for the more frequent ones, they are taken for what they are. Rare ones that look like many operands (SGDT, SIDT, SMSW, SLDT, STR, LAR, LSL,
 /// VERR, VERW) are left alone.
 enum CodeScan {
   /// Whether the 4096 bytes at `page` may hold such an instruction or the beginning of one.
@@ -22,7 +23,8 @@ enum CodeScan {
         let at = offset + hits.trailingZeroBitCount >> 3
         hits &= hits &- 1
         if at < 4095, bytes[at] == 0x0F,
-          isSensitive(bytes[at + 1], at < 4094 ? bytes[at + 2] : 0)
+          isSensitive(bytes[at + 1], at < 4094 ? bytes[at + 2] : 0),
+          !canBeOperand(bytes[at + 1]) || mayBegin(at, in: bytes)
         {
           return true
         }
@@ -30,6 +32,32 @@ enum CodeScan {
     }
     return false
   }
+
+  /// Bytes that often follow an operand that ends with 0Fh: ADD EAX, XOR and XOR AL.
+  private static func canBeOperand(_ second: UInt8) -> Bool {
+    second == 0x05 || second == 0x31 || second == 0x34
+  }
+
+  /// Whether an instruction may begin at an offset, by decoding from each of the places before it. Code falls into
+  /// step after a few instructions wherever one begins, so nearly all of them agree.
+  private static func mayBegin(_ offset: Int, in page: UnsafePointer<UInt8>) -> Bool {
+    guard offset > 0 else { return true }
+    let first = max(0, offset - distance)
+    // Which places lead there, from the last one to the first: that of each follows from a later one.
+    var leads: UInt64 = 0
+    var instruction = Instruction()
+    for start in stride(from: offset - 1, through: first, by: -1) {
+      let status = Decoder.decode(
+        page + start, count: 4096 - start, codeSize: 4, into: &instruction)
+      let length = status == .instruction ? Int(instruction.length) : 1
+      let next = start + max(length, 1)
+      if next == offset || next < offset && leads >> UInt64(offset - next - 1) & 1 != 0 {
+        leads |= 1 << UInt64(offset - start - 1)
+      }
+    }
+    return leads.nonzeroBitCount * 8 >= offset - first
+  }
+  private static let distance = 64
 
   /// Whether an instruction may begin at the end of the page whose second byte decides.
   static func dependsOnNext(_ page: UnsafeRawPointer) -> Bool {

@@ -46,9 +46,7 @@ public final class DirectEngine {
     cpu = processor.cpu
     self.mhz = mhz
     hostCyclesPerMicrosecond = UInt64(HostInfo.hertz / 1e6)
-    let image = try SandboxImage()
-    _ = try Sandbox(
-      image: image, ram: processor.memory.ramDescriptor, failingStep: failingStep)
+    try HostCheck.run(failingStep: failingStep)
     spaces = try AddressSpaces(cpu: cpu)
     let names = spaces.names
     processor.guestSelector = { names.guest[$0] }
@@ -76,6 +74,11 @@ public final class DirectEngine {
     }
     if space.isUnfit(cpu.cs.pointee.base &+ cpu.pointee.eip) { return .handOver(.code) }
     guard let frame = space.sandbox.frame else { return condemn(space) }
+    if let (linear, access) = space.awaited {
+      // Most likely the guest's kernel has mapped it: the access would trap once more.
+      space.awaited = nil
+      _ = spaces.map(space, linear, for: access)
+    }
     load(frame, space)
     while true {
       let (outcome, isStored) = runOnce(space)
@@ -138,7 +141,10 @@ public final class DirectEngine {
         case .write: try cpu.probeWrite(linear, 1, user: true)
         case .fetch: _ = try cpu.translateFetch(linear)
         }
-      } catch { return (.pageFault, .fault(error)) }
+      } catch {
+        space.awaited = (linear, access)
+        return (.pageFault, .fault(error))
+      }
       if spaces.map(space, linear, for: access) { return (.mapped, nil) }
       let kind = access == .fetch ? TrapKind.code : .pageFault
       if access == .fetch { space.markUnfit(linear) }

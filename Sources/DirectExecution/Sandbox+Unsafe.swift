@@ -15,6 +15,9 @@ public struct SandboxError: Error, CustomStringConvertible, Sendable {
       description = "the host does not allow seccomp filters: \(reason)"
     case STEP_WORKER: description = "the host allows no second thread: \(reason)"
     case STEP_LDT: description = "the host does not allow modify_ldt: \(reason)"
+    case STEP_WATCH:
+      description = "the host does not tell what the sandbox process waits for: \(reason)"
+    case STEP_CODE: description = "32-bit code does not run in the sandbox process"
     case STEP_MAP_CONTROL, STEP_MAP_STATUS:
       description = "the host does not map memory where the sandbox needs it: \(reason)"
     default: description = "the sandbox process cannot be started: \(reason)"

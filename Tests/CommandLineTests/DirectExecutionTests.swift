@@ -7,7 +7,7 @@ import Testing
 @Suite(
   .serialized, .enabled(if: Guests.arePresent, "make guests fetches them"))
 struct DirectExecutionGuestTests {
-  /// Builds a program of Tests/GuestPrograms.
+  /// Builds a program of Tests/GuestPrograms, for i386 unless the options say otherwise.
   static func build(_ name: String, _ options: [String], in scratch: Scratch) throws -> String {
     let source =
       URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -81,7 +81,102 @@ struct DirectExecutionGuestTests {
     #expect((traps["escape"] ?? 0) > 0)
   }
 
-  /// A host that lacks something: the run goes on without, and says why.
+  /// As `nothingGetsOut`, seen from outside: no system call of a sandbox is executed but its own.
+  @Test func noSystemCallGetsOut() throws {
+    let scratch = try Scratch()
+    let program = try Self.build("escape", ["-static"], in: scratch)
+    let disk = try scratch.file(
+      "initrd",
+      try Guests.ramDisk(
+        initScript: Guests.setUp
+          + "cp /escape /tmp/e; chmod +x /tmp/e; /tmp/e \(try Self.returnSite()) 60; poweroff -f\n",
+        files: [("escape", try HostFile.contents(of: program))]))
+    let log = "\(scratch.path)/calls"
+    let run = try NativeProcess.run(
+      "/usr/bin/strace",
+      arguments: [
+        "strace", "-f", "-qq", "-a", "0", "-o", log, "-e", "signal=SIGSYS", Program.path, "run",
+        "--engine",
+        "direct", "--kernel", Guests.kernel, "--initrd", disk, "--append",
+        "console=ttyS0 quiet cryptomgr.notests", "--time-limit", "250",
+      ], environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: "/dev/null", directory: "/tmp",
+      timeLimit: 260)
+    let output = String(decoding: run.standardOutput, as: UTF8.self)
+    #expect(output.contains("still here"), "\(output.suffix(1000))")
+    var calls = HostCalls()
+    for line in String(decoding: try HostFile.contents(of: log), as: UTF8.self).split(
+      separator: "\n")
+    {
+      calls.add(line)
+    }
+    #expect(calls.problems.isEmpty, "\(calls.problems.prefix(10))")
+    #expect(calls.sandboxes > 1 && calls.refused > 100)
+  }
+
+  /// Direct execution needs no privilege.
+  @Test func anyUserMayRunDirectly() throws {
+    let scratch = try Scratch()
+    let disk = try scratch.file(
+      "initrd",
+      try Guests.ramDisk(
+        initScript: Guests.setUp + "x=0; while [ $x -lt 30000 ]; do x=$((x+1)); done; poweroff -f\n"
+      ))
+    let path = try scratch.file("switchback", try HostFile.contents(of: Program.path))
+    let kernel = try scratch.file("kernel", try HostFile.contents(of: Guests.kernel))
+    let report = try scratch.file("report.json", [])
+    for file in [disk, kernel] { chmod(file, 0o644) }
+    chmod(path, 0o755)
+    chmod(scratch.path, 0o755)
+    chmod(report, 0o666)
+    let command = [
+      path, "run", "--engine", "direct", "--kernel", kernel, "--initrd", disk, "--append",
+      "console=ttyS0 quiet cryptomgr.notests", "--stats", report, "--time-limit", "100",
+    ]
+    let asNobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+    let arguments = geteuid() == 0 ? asNobody + command : command
+    let run = try NativeProcess.run(
+      geteuid() == 0 ? "/usr/bin/setpriv" : path, arguments: arguments,
+      environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: "/dev/null", directory: "/tmp",
+      timeLimit: 120)
+    #expect(run.status == 0, "\(String(decoding: run.standardError, as: UTF8.self))")
+    let data = Data(try HostFile.contents(of: report))
+    let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let direct = try #require(json["direct"] as? [String: Any])
+    #expect(direct["unavailable"] == nil && (direct["runs"] as? Int ?? 0) > 0)
+    #expect(direct["stubs_lost"] as? Int == 0)
+  }
+
+  /// A host that forbids something: the run goes on without direct execution, and says why.
+  @Test(arguments: ["modify_ldt", "seccomp"]) func hostsThatForbid(what: String) throws {
+    let scratch = try Scratch()
+    let source =
+      URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appending(path: "GuestPrograms/forbid.c").path
+    let built = try NativeProcess.run(
+      "/usr/bin/gcc", arguments: ["gcc", "-o", "\(scratch.path)/forbid", source],
+      environment: ["PATH=/usr/bin:/bin"], input: "/dev/null", directory: scratch.path)
+    #expect(built.status == 0, "\(String(decoding: built.standardError, as: UTF8.self))")
+    let disk = try scratch.file(
+      "initrd", try Guests.ramDisk(initScript: Guests.setUp + "poweroff -f\n"))
+    let report = "\(scratch.path)/report.json"
+    let run = try NativeProcess.run(
+      "\(scratch.path)/forbid",
+      arguments: [
+        "forbid", what, Program.path, "run", "--engine", "direct", "--kernel", Guests.kernel,
+        "--initrd", disk,
+        "--append", "console=ttyS0 quiet cryptomgr.notests", "--stats", report, "--time-limit",
+        "100",
+      ], environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: "/dev/null", directory: "/tmp")
+    #expect(run.status == 0)
+    let error = String(decoding: run.standardError, as: UTF8.self)
+    #expect(error.contains("no direct execution: the host does not allow \(what)"), "\(error)")
+    let data = Data(try HostFile.contents(of: report))
+    let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let direct = try #require(json["direct"] as? [String: Any])
+    #expect((direct["unavailable"] as? String)?.contains(what) == true)
+  }
+
+  /// Direct execution cannot be repeated, so it must be asked for with `--clock cycles`.
   @Test func reproducibleRunsDoWithoutDirectExecution() throws {
     let (run, report) = try boot(
       "poweroff -f\n", files: [], options: ["--engine", "adaptive"])

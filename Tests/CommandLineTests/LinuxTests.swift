@@ -15,6 +15,25 @@ enum Guests {
     (kernels + ["busybox"]).allSatisfy { HostFile.read("\(directory)/\($0)", limit: 1) != nil }
   }
 
+  static var areComplete: Bool {
+    arePresent && HostFile.read("\(directory)/debian/complete", limit: 1) != nil
+  }
+
+  /// Directories, files and links of Debian's programs, with the paths that they have there.
+  static func addDebian(to disk: inout InitialRamdisk) throws {
+    let root = URL(filePath: directory).appending(path: "debian").path
+    for path in try FileManager.default.subpathsOfDirectory(atPath: root).sorted() {
+      let file = "\(root)/\(path)"
+      if let target = try? FileManager.default.destinationOfSymbolicLink(atPath: file) {
+        disk.addLink(path, to: target)
+      } else if HostFile.isDirectory(file) {
+        disk.addDirectory(path)
+      } else {
+        disk.addFile(path, try HostFile.contents(of: file), permissions: 0o755)
+      }
+    }
+  }
+
   /// A RAM disk with busybox and `/init`.
   static func ramDisk(initScript: String, files: [(String, [UInt8])] = []) throws -> [UInt8] {
     var disk = InitialRamdisk()

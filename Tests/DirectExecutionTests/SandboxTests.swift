@@ -13,15 +13,16 @@ import Testing
     (STEP_MAP_CONTROL, "map memory"), (STEP_SIGNAL_STACK, "signals"),
     (STEP_SIGNAL_ACTION, "signals"), (STEP_SIGNAL_MASK, "signals"),
     (STEP_NO_NEW_PRIVILEGES, "seccomp"), (STEP_LDT, "modify_ldt"), (STEP_WORKER, "thread"),
-    (STEP_WORKER_FILTER, "seccomp"), (STEP_GUEST_FILTER, "seccomp"),
+    (STEP_WORKER_FILTER, "seccomp"), (STEP_GUEST_FILTER, "seccomp"), (STEP_WATCH, "waits for"),
+    (STEP_CODE, "32-bit code"),
   ]) func aStepThatFailsIsNamed(step: Int32, word: String) throws {
-    let ram = try HostMemory(size: 1 << 20)
-    let image = try SandboxImage()
     do throws(SandboxError) {
-      _ = try Sandbox(image: image, ram: ram.descriptor, failingStep: UInt32(step))
+      try HostCheck.run(failingStep: UInt32(step))
       Issue.record("the sandbox started")
     } catch { #expect(error.description.contains(word), "\(error)") }
   }
+
+  @Test func thisHostHasWhatIsNeeded() throws { try HostCheck.run() }
 
   @Test func aKilledSandboxIsNoticed() throws {
     let ram = try HostMemory(size: 1 << 20)
@@ -81,6 +82,24 @@ import Testing
     #expect(isSuspicious([0x0F], at: 4095, next: 5))
     #expect(!isSuspicious([0x0F], at: 4095, next: 0xB6))
     #expect(isSuspicious([0x0F, 0x01], at: 4094))
+  }
+
+  /// Bytes that look like RDTSC, SYSCALL and SYSENTER but are the end of one instruction and the beginning of another.
+  @Test func operandsAreNoInstructions() {
+    let operands: [[UInt8]] = [
+      [0x83, 0xE0, 0x0F, 0x31, 0xC8],  // AND EAX,15; XOR EAX,ECX
+      [0xC1, 0xE1, 0x0F, 0x31, 0xD1],  // SHL ECX,15; XOR ECX,EDX
+      [0x83, 0xE0, 0x0F, 0x05, 0x00, 0x10, 0x00, 0x00],  // AND EAX,15; ADD EAX,4096
+      [0xC1, 0xE8, 0x0F, 0x34, 0x55],  // SHR EAX,15; XOR AL,55h
+    ]
+    for code in operands {
+      #expect(!isSuspicious([0x89, 0xD8, 0x01, 0xF0] + code, at: 1000))
+    }
+    // The same bytes where an instruction begins.
+    for second in [0x31, 0x05, 0x34] as [UInt8] {
+      #expect(isSuspicious([0x89, 0xD8, 0x83, 0xE0, 0x07, 0x0F, second], at: 1000))
+      #expect(isSuspicious([0x0F, second], at: 0))
+    }
   }
 
   // MARK: Segments

@@ -184,7 +184,7 @@ int main(int argc, char **argv) {
   try("entries", entries, argc > 2 ? atoi(argv[2]) : 1024);
   try("forged", forge, 40);
   try("blocked", block, 2);
-  try("mappings", mappings, 1);
+  if (argc < 3) try("mappings", mappings, 1);
   printf("still here\n");
   return 0;
 }

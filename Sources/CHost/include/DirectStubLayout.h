@@ -62,5 +62,7 @@
 #define STEP_WORKER_FILTER 8
 #define STEP_GUEST_FILTER 9
 #define STEP_LDT 10
+#define STEP_WATCH 11
+#define STEP_CODE 12
 
 #endif
