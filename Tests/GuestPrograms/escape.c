@@ -74,6 +74,7 @@ static void calls(void) {
   registers(r[0], r[1], r[2], r[3], r[4], r[5], r[6]);
   if (attempt < 12) EMIT("\x0F\x05");                // syscall
   else if (attempt < 24) EMIT("\xCD\x80");           // int 80h from 64-bit code
+  else if (attempt > 24) EMIT("\xEB\x01\xB8\x0F\x05\x0F\x0B"); // syscall, hidden in a mov
   else immediate(RCX, 0xFFFFFFFFFF600000), EMIT("\xFF\xD1"); // vsyscall
   EMIT("\x0F\x0B");
   go();
@@ -178,7 +179,7 @@ int main(int argc, char **argv) {
   // Long enough to run directly whatever the policy is.
   volatile uint32_t spin = 0;
   for (uint32_t i = 0; i < 100000000; i++) spin += i;
-  try("calls", calls, 25);
+  try("calls", calls, 37);
   try("instructions", instructions, 8);
   try("selectors", selectors, 8);
   try("entries", entries, argc > 2 ? atoi(argv[2]) : 1024);
