@@ -8,8 +8,8 @@ RELEASE := $(SWIFT) build -c release
 TEST_FLAGS := -c release -Xswiftc -enable-testing --scratch-path .build-tests
 SWIFT_SOURCES := Package.swift Sources Tests roms
 
-.PHONY: help run test build setup guests lint format bench regression measure-window programs fuzz asan boots lockstep \
-  goldens pictures clean
+.PHONY: admission help run test build setup guests lint format bench regression measure-window programs fuzz asan boots \
+  lockstep goldens pictures clean
 .DEFAULT_GOAL := help
 
 help: ## Lists the targets.
@@ -53,6 +53,10 @@ regression: build ## Compares the user suite with benchmarks/baseline.json and n
 	@mkdir -p benchmarks/results
 	.build/release/switchback bench --json benchmarks/results/regression.json $(ARGS)
 	benchmarks/regression.py benchmarks/baseline.json benchmarks/results/regression.json
+
+admission: setup ## Measures what a decision for or against direct execution costs.
+	$(SWIFT) build --build-tests $(TEST_FLAGS)
+	SWITCHBACK_ADMISSION=1 $(SWIFT) test $(TEST_FLAGS) --skip-build --filter AdmissionCost
 
 fuzz: setup ## Runs random code against the host until interrupted; translated code: make fuzz ENGINE=translated.
 	$(SWIFT) build --build-tests $(TEST_FLAGS)

@@ -101,7 +101,7 @@ let package = Package(
       dependencies: ["CHost", "ISA", "Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(name: "CPUTests", dependencies: ["Bus", "Memory", "CPU", "Interpreter"]),
     .testTarget(
-      name: "SwitchingTests", dependencies: ["CHost", "Bus", "Memory", "CPU", "Switching"]),
+      name: "SwitchingTests", dependencies: ["CHost", "Bus", "Memory", "CPU", "Host", "Switching"]),
     .testTarget(
       name: "DirectExecutionTests",
       dependencies: ["CHost", "Bus", "Memory", "CPU", "Host", "Machine", "DirectExecution"]),

@@ -24,7 +24,7 @@ public struct AlwaysDirect: SwitchingPolicy {
 /// guess can lose is a bounded part of the time that was run before it.
 public struct RentOrBuy: SwitchingPolicy {
   /// Host nanoseconds in the translator before the first try.
-  public var price: UInt64 = 10_000_000
+  public var price: UInt64 = 3_000_000
   /// No try costs more.
   public var highestPrice: UInt64 = 5_000_000_000
   /// Mean run between traps that makes a try worth it.

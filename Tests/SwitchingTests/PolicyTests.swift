@@ -63,7 +63,7 @@ import Testing
 
   @Test func shortLivedProgramsStayInTheTranslator() {
     var policy = RentOrBuy()
-    let result = simulate(Workload(run: 10_000_000), total: 4_000_000, policy: &policy)
+    let result = simulate(Workload(run: 500_000), total: 2_500_000, policy: &policy)
     #expect(result.ranDirectly == 0)
   }
 
