@@ -68,6 +68,8 @@ final class AddressSpace {
 
   func markUnfit(_ linear: UInt32) {
     let page = linear & 0xFFFF_F000
+    // Without the page that follows nobody knows whether the last instruction is one to look for.
+    guard physicalPage(page &+ 4096) != nil else { return }
     unfit[page] = cpu.peekMapping(page, user: true)?.physicalPage
   }
 
@@ -200,7 +202,7 @@ final class AddressSpace {
   }
 
   private func makeExecutable(_ page: inout DirectPage, _ linear: UInt32) -> Bool {
-    let next = cpu.peekMapping(linear &+ 4096, user: true)?.physicalPage
+    let next = physicalPage(linear &+ 4096)
     switch memory.directExecution(page: page.physicalPage, next: next) {
     case .refused: return false
     case .allowed: break
@@ -278,7 +280,13 @@ final class AddressSpace {
 
   private func followingIsSame(_ linear: UInt32, _ page: DirectPage) -> Bool {
     guard let next = page.following else { return true }
-    return cpu.peekMapping(linear &+ 4096, user: true)?.physicalPage == next
+    return physicalPage(linear &+ 4096) == next
+  }
+
+  /// Where a page lies, whether or not it has been accessed; nil if it is absent.
+  private func physicalPage(_ linear: UInt32) -> UInt32? {
+    guard let physical = cpu.peekTranslate(linear), physical < 1 << 32 else { return nil }
+    return UInt32(truncatingIfNeeded: physical) & 0xFFFF_F000
   }
 
   /// Unmaps the pages that the page tables no longer show as they are mapped; contiguous ones together.
