@@ -6,8 +6,8 @@ import Memory
 final class Space {
   var window: Window
   var table: JumpTable
-  let isUser: Bool
-  /// CR3, for ring 3.
+  fileprivate(set) var isUser: Bool
+  /// CR3; of no meaning for the common space of rings 0 to 2.
   fileprivate(set) var root: UInt32 = 0
   fileprivate var lastUse: UInt64 = 0
   /// Whether translations of linear addresses may be out of date; global ones too.
@@ -29,21 +29,29 @@ final class Space {
   }
 }
 
-/// The spaces: one for rings 0 to 2, and one per guest address space for ring 3, kept across loads of CR3.
+/// The spaces: one per guest address space for ring 3, kept across loads of CR3, and one for rings 0 to 2. Kernels
+/// that isolate page tables (KPTI) map themselves in half of the address spaces only, and not globally: for them
+/// rings 0 to 2 have a space per guest address space as well.
 final class AddressSpaces {
   private let cpu: CPU
   private let memory: PhysicalMemory
   private var list: [Space] = []
   private let kernel: Space
-  /// The user space that was current last.
-  private var recent: Space?
+  private var hasKernelPerRoot = false
+  /// The spaces that were current last in ring 3 and, if there are several, in the others.
+  private var recentUser: Space?
+  private var recentKernel: Space?
+  /// A page of ring 3's that the guest's kernel has been asked for.
+  private var expected: UInt32?
   private var tick: UInt64 = 0
   /// Linear pages by the physical page they show, to find what must be protected.
   private var users: [UInt32: [UInt32]] = [:]
   /// Additions to `users` since they were last put in order.
   private var remembered = 0
 
-  private static let maximumSpaces = 24
+  private static let maximumSpaces = 48
+  /// Pages of the kernel's own that vanish with a load of CR3, from which it is taken to isolate page tables.
+  private static let isolationLimit = 16
   /// The host allows 65,530 mappings a process; each page can cost up to two.
   private static let maximumPages = 24_000
   /// Of jump tables; each takes 16 KiB.
@@ -62,23 +70,30 @@ final class AddressSpaces {
       let all = space.needsFullCheck
       space.needsCheck = false
       space.needsFullCheck = false
-      space.window.check(cpu, user: space.isUser, includingGlobal: all)
+      let lost = space.window.check(cpu, user: space.isUser, includingGlobal: all)
+      if !all, lost >= Self.isolationLimit, space === kernel { hasKernelPerRoot = true }
       space.table.check(cpu, user: space.isUser, includingGlobal: all)
+    }
+    if let page = expected, space === recentUser {
+      expected = nil
+      _ = map(space, page, write: false)
     }
     return space
   }
 
   private func current() -> Space? {
-    guard cpu.pointee.cpl == 3 else { return kernel }
+    let isUser = cpu.pointee.cpl == 3
+    guard isUser || hasKernelPerRoot else { return kernel }
     let root = cpu.pointee.cr3
-    if let recent, recent.root == root { return recent }
-    recent = find(root)
-    return recent
+    if let recent = isUser ? recentUser : recentKernel, recent.root == root { return recent }
+    let space = find(root, isUser)
+    if isUser { recentUser = space } else { recentKernel = space }
+    return space
   }
 
-  private func find(_ root: UInt32) -> Space? {
+  private func find(_ root: UInt32, _ isUser: Bool) -> Space? {
     tick += 1
-    if let space = list.first(where: { $0.root == root }) {
+    if let space = list.first(where: { $0.root == root && $0.isUser == isUser }) {
       space.lastUse = tick
       return space
     }
@@ -88,6 +103,9 @@ final class AddressSpaces {
       list.append(space)
     }
     guard let space = list.min(by: { $0.lastUse < $1.lastUse }) else { return nil }
+    if space === recentUser { recentUser = nil }
+    if space === recentKernel { recentKernel = nil }
+    space.isUser = isUser
     space.window.unmapAll()
     space.table.clear()
     space.root = root
@@ -113,7 +131,16 @@ final class AddressSpaces {
   /// Maps the page of `linear` as the page tables say after the access has been walked.
   func resolve(_ linear: UInt32, write: Bool) -> Resolution {
     guard let space = current() else { return .refused }
-    let page = linear & 0xFFFF_F000
+    return map(space, linear & 0xFFFF_F000, write: write)
+  }
+
+  /// The guest takes a page fault: what its kernel puts there is mapped when the program goes on, before it
+  /// asks again.
+  func expect(_ linear: UInt32) {
+    if cpu.pointee.cpl == 3 { expected = linear & 0xFFFF_F000 }
+  }
+
+  private func map(_ space: Space, _ page: UInt32, write: Bool) -> Resolution {
     guard var mapping = cpu.peekMapping(page, user: space.isUser),
       let offset = memory.fileOffset(ofPage: mapping.physicalPage)
     else { return .refused }
@@ -199,11 +226,7 @@ final class AddressSpaces {
   }
 
   func removeEntry(_ t: Translation) {
-    if t.isUser {
-      for space in list { space.table.remove(t) }
-    } else {
-      kernel.table.remove(t)
-    }
+    forEach { if $0.isUser == t.isUser { $0.table.remove(t) } }
   }
 
   func clearEntries() { forEach { $0.table.clear() } }
@@ -215,6 +238,10 @@ final class AddressSpaces {
     forEach {
       $0.needsCheck = true
       if includingGlobal { $0.needsFullCheck = true }
+    }
+    if includingGlobal {
+      // What pages are global may have changed.
+      hasKernelPerRoot = false
     }
   }
 

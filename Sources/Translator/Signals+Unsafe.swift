@@ -53,6 +53,9 @@ extension Translator {
     let leave = op.pointee.handler(cpu, op)
     cpu.pointee.op = nil
     cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << 20
+    if isPageFault, leave & UInt32(LEAVE_FAULT.rawValue) != 0, cpu.pointee.fault.vector == 14 {
+      spaces.expect(cpu.pointee.fault.linearAddress)
+    }
     // A fault of the guest's says nothing about the next time.
     if isPageFault || isEndless, leave & UInt32(LEAVE_FAULT.rawValue) == 0 {
       noteTrap(t, index, weight: 2)

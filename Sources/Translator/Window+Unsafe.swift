@@ -16,6 +16,8 @@ struct Window: ~Copyable {
   /// Pages that have an entry, those mapped globally apart.
   private var locals: [UInt32] = []
   private var globals: [UInt32] = []
+  /// Pages out of ring 3's reach that the check under way has unmapped.
+  private var staleSupervisor = 0
   /// Pages mapped.
   private(set) var count = 0
 
@@ -23,6 +25,8 @@ struct Window: ~Copyable {
     static let mapped: UInt64 = 1
     static let writable: UInt64 = 2
     static let global: UInt64 = 4
+    /// Out of ring 3's reach.
+    static let supervisor: UInt64 = 16
     /// In `locals` or `globals`.
     static let listed: UInt64 = 8
   }
@@ -97,7 +101,7 @@ struct Window: ~Copyable {
     guard result != MAP_FAILED else { return false }
     let flags =
       Flag.mapped | Flag.listed | (mapping.writable ? Flag.writable : 0)
-      | (mapping.global ? Flag.global : 0)
+      | (mapping.global ? Flag.global : 0) | (mapping.user ? 0 : Flag.supervisor)
     for i in 0..<count {
       note(linear &+ i << 12, mapping.physicalPage &+ i << 12, flags, offset >> 12 + Int(i))
     }
@@ -153,8 +157,10 @@ struct Window: ~Copyable {
 
   /// Unmaps the pages that the page tables no longer show as they are mapped; contiguous ones together.
   /// - Parameter includingGlobal: whether global pages, and the physical memory map, may have changed as well.
-  mutating func check(_ cpu: CPU, user: Bool, includingGlobal: Bool) {
+  /// - Returns: how many of them are out of ring 3's reach.
+  mutating func check(_ cpu: CPU, user: Bool, includingGlobal: Bool) -> Int {
     var stale: [UInt32] = []
+    staleSupervisor = 0
     locals = check(locals, false, cpu, user, &stale)
     if includingGlobal { globals = check(globals, true, cpu, user, &stale) }
     stale.sort()
@@ -165,6 +171,7 @@ struct Window: ~Copyable {
       clear(stale[i], count: n)
       i += n
     }
+    return staleSupervisor
   }
 
   /// - Returns: the pages that stay mapped.
@@ -186,6 +193,7 @@ struct Window: ~Copyable {
       {
         return true
       }
+      if entry & Flag.supervisor != 0 { staleSupervisor += 1 }
       _ = forget(linear)
       entries[Int(linear >> 12)] = 0
       stale.append(linear)
