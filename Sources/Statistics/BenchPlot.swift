@@ -13,7 +13,7 @@ extension BenchReport {
       set title \(Self.quotedForPlot("Slowdown against native: \(host.cpu), median of \(repetitions)"))
       set ylabel 'guest time / native time'
       set logscale y
-      set yrange [0.5:*]
+      set yrange [0.1:*]
       set grid ytics
       set style data histogram
       set style histogram clustered gap 1

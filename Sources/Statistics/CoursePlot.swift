@@ -16,6 +16,8 @@ extension BenchReport {
     text += "set multiplot layout \(max(1, courses.count)),1\n"
     for (number, item) in courses.enumerated() {
       let course = item.course
+      // What comes before the first program is the guest's start.
+      let start = course.programs.first?.seconds ?? 0
       text += "$mix\(number) << END\n"
       for point in course.points {
         var sum = 0.0
@@ -31,17 +33,18 @@ extension BenchReport {
         set xlabel 'host seconds in the engines'
         set ylabel 'part of host time'
         set yrange [0:1]
-        set xrange [0:\(max(course.points.last?.seconds ?? 0, 0.001))]
+        set xrange [\(start):\(max(course.points.last?.seconds ?? 0, start + 0.001))]
         set key outside right top
         unset arrow
         unset label
 
         """
-      for program in course.programs {
+      for (index, program) in course.programs.enumerated() {
         let name = Self.quotedForPlot(program.name.replacing("_", with: "\\_"))
         text +=
           "set arrow from \(program.seconds),0 to \(program.seconds),1 nohead lc rgb '#303030' front\n"
-        text += "set label \(name) at \(program.seconds),0.04 rotate by 90 offset 0.7,0 front\n"
+        text +=
+          "set label \(name) at \(program.seconds),\(0.03 + Double(index % 4) * 0.22) rotate by 90 offset 0.7,0 front\n"
       }
       // The whole first, what lies lower over it.
       let curves = Course.Part.allCases.enumerated().reversed().map { index, part in

@@ -68,12 +68,7 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp("Draw the slowdowns with gnuplot, as .svg or .png.", valueName: "path"),
-    transform: {
-      guard $0.hasSuffix(".svg") || $0.hasSuffix(".png") else {
-        throw ValidationError("a name that ends in .svg or .png is needed")
-      }
-      return $0
-    })
+    transform: Gnuplot.path)
   var plot: String?
 
   @Option(
@@ -100,9 +95,7 @@ struct BenchCommand: ParsableCommand {
     guard let folder = benchmarks.map(HostFile.absolutePath) ?? find("benchmarks") else {
       throw InputError(.noInput, "--benchmarks: \(benchmarks ?? "benchmarks"): no such directory")
     }
-    if plot != nil || output != nil, HostFile.absolutePath("/usr/bin/gnuplot") == nil {
-      throw InputError(.unavailable, "--plot, --output: gnuplot is not installed")
-    }
+    if plot != nil || output != nil { try Gnuplot.check("--plot, --output") }
     let needs = ["qemu": "/usr/bin/qemu-system-i386", "bochs": "/usr/bin/bochs"]
     for peer in against where HostFile.absolutePath(needs[peer] ?? "") == nil {
       throw InputError(.unavailable, "--against: \(peer) is not installed")
@@ -156,7 +149,7 @@ struct BenchCommand: ParsableCommand {
     output.flush()
     if let json = measuring.json { try Files.write(report.json.text, to: json, option: "--json") }
     if let csv { try Files.write(report.csv, to: csv, option: "--csv") }
-    if let plot { try draw(report.plot, to: plot, option: "--plot") }
+    if let plot { try Gnuplot.draw(report.plot, to: plot, option: "--plot") }
     guard let folder = self.output else { return }
     for (name, text) in [
       ("bench.txt", report.table), ("bench.json", report.json.text), ("bench.csv", report.csv),
@@ -164,21 +157,7 @@ struct BenchCommand: ParsableCommand {
     for (name, plot) in [
       ("slowdown", report.plot), ("mix", report.mixPlot), ("reasons", report.reasonsPlot),
     ] as [(String, (String) -> String)] {
-      try draw(plot, to: "\(folder)/\(name).svg", option: "--output")
-    }
-  }
-
-  /// Lets gnuplot draw a picture; its script stays beside it.
-  private func draw(_ plot: (String) -> String, to path: String, option: String) throws {
-    let script = path + ".gnuplot"
-    try Files.write(plot(HostFile.name(of: path)), to: script, option: option)
-    let drawn = try? NativeProcess.run(
-      "/usr/bin/gnuplot", arguments: ["gnuplot", HostFile.name(of: script)],
-      environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: "/dev/null",
-      directory: HostFile.directory(of: HostFile.absolutePath(script) ?? script))
-    guard drawn?.status == 0 else {
-      let message = String(decoding: (drawn?.standardError ?? []).prefix(300), as: UTF8.self)
-      throw InputError(.unavailable, "\(option): gnuplot failed: \(message)")
+      try Gnuplot.draw(plot, to: "\(folder)/\(name).svg", option: "--output")
     }
   }
 }

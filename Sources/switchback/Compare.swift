@@ -50,6 +50,11 @@ struct Compare: ParsableCommand {
       valueName: "directory"))
   var libraryPath: [String] = []
 
+  @Option(
+    help: ArgumentHelp("Draw the slowdowns with gnuplot, as .svg or .png.", valueName: "path"),
+    transform: Gnuplot.path)
+  var plot: String?
+
   @OptionGroup var profiling: ProfileOptions
 
   @Argument(help: ArgumentHelp("The program, then its arguments.", valueName: "program"))
@@ -61,6 +66,10 @@ struct Compare: ParsableCommand {
       (name: "--kernel: \($0)", bytes: try Files.read($0, option: "--kernel"))
     }
     if let json = measuring.json { try Files.checkWritable(json, option: "--json") }
+    if let plot {
+      try Files.checkWritable(plot, option: "--plot")
+      try Gnuplot.check("--plot")
+    }
     var comparison = Comparison(program: program, kernel: kernelFile)
     comparison.commands = [Array(command.dropFirst())]
     comparison.input = stdin
@@ -85,6 +94,10 @@ struct Compare: ParsableCommand {
     output.flush()
     for engine in result.engines {
       if let profile = engine.profile { try profiling.write(profile, engine: engine.engine) }
+    }
+    if let plot {
+      let report = result.benchReport(program: HostFile.name(of: program))
+      try Gnuplot.draw(report.plot, to: plot, option: "--plot")
     }
     if let json = measuring.json {
       let document = result.json(

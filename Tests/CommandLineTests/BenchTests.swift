@@ -164,7 +164,10 @@ import Testing
     #expect(try Schema("report").problems(in: Data(try HostFile.contents(of: stats))) == [])
     let program = try EmbeddedGuestTests.build("int main(void) { return 0; }", in: scratch)
     let json = "\(scratch.path)/compare.json"
-    _ = try EmbeddedGuestTests.compare([program], ["--json", json])
+    let plot = "\(scratch.path)/compare.svg"
+    _ = try EmbeddedGuestTests.compare([program], ["--json", json, "--plot", plot])
+    #expect(
+      String(decoding: try HostFile.contents(of: plot), as: UTF8.self).contains("</svg>"))
     #expect(try Schema("compare").problems(in: Data(try HostFile.contents(of: json))) == [])
   }
 }

@@ -1,5 +1,7 @@
 import Foundation
 import Host
+import Roms
+import SystemROMs
 import Testing
 
 @testable import Machine
@@ -60,6 +62,39 @@ import Testing
     }
     let counts = some.mapValues { $0["vectors"] as? [String: Int] }
     #expect(counts["interpreter"] == counts["translator"])
+  }
+
+  /// Accesses, interrupts, halts and exits of a ROM that does everything a known number of times.
+  @Test(arguments: engines) func devicesInterruptsAndHaltsAreCountedExactly(engine: String) throws {
+    let scratch = try Scratch()
+    let rom = try scratch.file("counters.rom", ROM.counters.image)
+    let stats = "\(scratch.path)/s.json"
+    let run = try Program([
+      "run", "--rom", rom, "--engine", engine, "--debug-exit", "--debugcon", "none", "--stats",
+      stats,
+      "--time-limit", "60",
+    ])
+    #expect(run.status == 33, "\(run.error)")
+    let data = Data(try HostFile.contents(of: stats))
+    let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let devices = try #require(report["devices"] as? [String: [String: Int]])
+    func count(_ device: String, _ kind: String) -> Int? { devices[device]?[kind] }
+    // The debug exit is one more.
+    #expect(count("debug", "writes") == 1000 + 1, "\(devices)")
+    #expect(count("control", "reads") == 250, "\(devices)")
+    #expect(count("pic", "writes") == 5 + 12, "\(devices)")
+    #expect(count("pit", "writes") == 3, "\(devices)")
+    #expect(Self.vector(8, report) == 12)
+    #expect((report["vectors"] as? [String: Int])?.count == 1)
+    let all = try #require(report["engines"] as? [String: [String: Any]])
+    let exits = try #require(all[engine]?["exits"] as? [String: Int])
+    #expect(exits["halted"] == 12, "\(exits)")
+    // 12 periods of the timer, less what is not spent in HLT.
+    let virtual = try #require(report["virtual_seconds"] as? Double)
+    #expect(abs(virtual - 12 * 65_535 / 1_193_182) < 0.001)
+    let modes = try #require(report["modes"] as? [String: [String: Int]])
+    #expect(modes["user"]?["instructions"] == 0)
+    #expect(modes["kernel"]?["instructions"] == report["instructions"] as? Int)
   }
 
   /// The same regions, to the instruction, under every engine.

@@ -26,6 +26,9 @@ extension ROM {
     ROM(name: "v86", base64: v86Image),
   ]
 
+  /// Does everything a known number of times.
+  public static let counters = ROM(name: "counters", base64: countersImage)
+
   /// Shows a picture and tells on COM1 what the keyboard and the mouse send.
   public static let window = ROM(name: "window", base64: windowImage)
 }

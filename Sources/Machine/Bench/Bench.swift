@@ -103,6 +103,8 @@ extension Bench {
     _ peer: String, into report: inout BenchReport, _ progress: (String) -> Void
   ) throws {
     let work = BenchPrograms.work(peer)
+    let programs = programs.filter { BenchPrograms.suite(of: $0) != "overhead" }
+    guard !programs.isEmpty else { return }
     var comparison = Comparison(program: binary, kernel: nil)
     comparison.commands = programs.map { [$0, String(work)] }
     comparison.scope = .region

@@ -45,6 +45,22 @@ extension Comparison.Result {
     return text + table.text
   }
 
+  /// The result as one row of a bench, to be drawn like one.
+  public func benchReport(program: String) -> BenchReport {
+    let host = HostInfo.current
+    var report = BenchReport(
+      host: .init(cpu: host.cpu, kernel: host.kernel, cores: host.cores), method: Self.method,
+      repetitions: engines.first?.commands[0].runs.count ?? 0, columns: engines.map(\.engine))
+    var row = BenchReport.Row(program: program, suite: "overhead")
+    for engine in engines {
+      let command = engine.commands[0]
+      row.cells[engine.engine] = .init(
+        work: 1, native: command.nativeSeconds, guest: command.seconds, failure: command.failure)
+    }
+    report.rows = [row]
+    return report
+  }
+
   /// The result in schema `switchback-compare-1`.
   public func json(program: String, arguments: [String], mhz: UInt64, kernel: String) -> JSONValue {
     let host = HostInfo.current
