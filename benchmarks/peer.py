@@ -130,7 +130,7 @@ def observe(command, descriptor, observer, limit):
             if data in (b"", None) and command.poll() is not None and not data:
                 break
             if time.monotonic() > deadline:
-                raise Failure(f"no end after {limit} s")
+                raise Failure(f"no end after {limit} s:\n    " + "\n    ".join(observer.tail))
     finally:
         if command.poll() is None:
             command.kill()

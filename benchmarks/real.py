@@ -18,7 +18,7 @@ SORT = "while (<>) { $n{$_}++ for split } print join(' ', map { \"$_=$n{$_}\" } 
 
 def commands(data):
     return {
-        "gzip": ["bin/gzip", "-9", "-c", data],
+        "gzip": ["bin/gzip", "-9", "-n", "-c", data],
         "bzip2": ["bin/bzip2", "-c", data],
         "xz": ["usr/bin/xz", "-2", "-T1", "-c", data],
         "mawk": ["usr/bin/mawk", COUNT, data],
@@ -66,6 +66,7 @@ def main():
         run = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         if run.returncode:
             failures.append(f"{name}: {run.stderr.strip().splitlines()[-1]}")
+            print(f"{name:8} failed", flush=True)
             continue
         with open(result) as file:
             engines = json.load(file)["engines"]
