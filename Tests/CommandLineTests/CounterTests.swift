@@ -81,17 +81,20 @@ import Testing
     func count(_ device: String, _ kind: String) -> Int? { devices[device]?[kind] }
     // The debug exit is one more.
     #expect(count("debug", "writes") == 1000 + 1, "\(devices)")
-    #expect(count("control", "reads") == 250, "\(devices)")
+    // Port 61h belongs to the timer.
+    #expect(count("pit", "reads") == 250, "\(devices)")
+    #expect(count("pit", "irqs") == 12)
     #expect(count("pic", "writes") == 5 + 12, "\(devices)")
     #expect(count("pit", "writes") == 3, "\(devices)")
     #expect(Self.vector(8, report) == 12)
     #expect((report["vectors"] as? [String: Int])?.count == 1)
     let all = try #require(report["engines"] as? [String: [String: Any]])
     let exits = try #require(all[engine]?["exits"] as? [String: Int])
-    #expect(exits["halted"] == 12, "\(exits)")
-    // 12 periods of the timer, less what is not spent in HLT.
+    // Other devices' events wake the machine, not the guest, so there may be more.
+    #expect(exits["halted"] ?? 0 >= 12, "\(exits)")
+    // The first interrupt comes when the counter's output goes high with its mode; then 11 periods follow.
     let virtual = try #require(report["virtual_seconds"] as? Double)
-    #expect(abs(virtual - 12 * 65_535 / 1_193_182) < 0.001)
+    #expect(abs(virtual - 11 * 65_535 / 1_193_182) < 0.001)
     let modes = try #require(report["modes"] as? [String: [String: Int]])
     #expect(modes["user"]?["instructions"] == 0)
     #expect(modes["kernel"]?["instructions"] == report["instructions"] as? Int)
