@@ -4,8 +4,8 @@ import Memory
 /// Looks for instructions that a ring-3 program may well execute but that would show it the host instead of
 /// the guest: CPUID, RDTSC, RDTSCP, XGETBV, and for SYSCALL and SYSENTER, after which the host cannot tell where
 /// they were. A page that may hold one is not executable in a sandbox. Operands can look like such instructions:
-/// where the code before them says so for the more frequent ones, they are taken for what they are. Rare ones that look like many operands (SGDT, SIDT, SMSW, SLDT, STR, LAR, LSL,
-/// VERR, VERW) are left alone.
+/// where the code before them says so, they are taken for what they are. Rare ones that look like many operands
+/// (SGDT, SIDT, SMSW, SLDT, STR, LAR, LSL, VERR, VERW) are left alone.
 enum CodeScan {
   /// Whether the 4096 bytes at `page` may hold such an instruction or the beginning of one.
   /// - Parameter next: the first byte of the page that follows, nil if that is not known.
@@ -24,18 +24,13 @@ enum CodeScan {
         hits &= hits &- 1
         if at < 4095, bytes[at] == 0x0F,
           isSensitive(bytes[at + 1], at < 4094 ? bytes[at + 2] : 0),
-          !canBeOperand(bytes[at + 1]) || mayBegin(at, in: bytes)
+          mayBegin(at, in: bytes)
         {
           return true
         }
       }
     }
     return false
-  }
-
-  /// Bytes that often follow an operand that ends with 0Fh: ADD EAX, XOR and XOR AL.
-  private static func canBeOperand(_ second: UInt8) -> Bool {
-    second == 0x05 || second == 0x31 || second == 0x34
   }
 
   /// Whether an instruction may begin at an offset, by decoding from each of the places before it. Code falls into
