@@ -14,6 +14,14 @@ public struct Engines {
   /// Those that a comparison measures unless told otherwise.
   public static let compared = available
 
+  /// The engine for who has not named one: the fastest, unless what is asked for needs the interpreter.
+  public static func usual(_ configuration: MachineConfiguration) -> String {
+    let needsInterpreter =
+      configuration.cacheModel != nil || configuration.trace.contains(.blocks)
+      || !configuration.cachesBlocks || !Translator.isSupported
+    return needsInterpreter ? "interpreter" : "adaptive"
+  }
+
   /// Checks a name from the command line.
   /// - Throws: `InputError` saying which engines there are.
   public static func check(_ name: String) throws(InputError) {

@@ -94,13 +94,16 @@ public final class Translator: Engine, TranslationObserver {
     return result
   }
 
+  /// Whether the host has what the translator needs: the FSGSBASE instructions.
+  public static var isSupported: Bool { switchback_has_fsgsbase() != 0 }
+
   /// - Parameters:
   ///   - interpreter: shares its decoded blocks; must not run by itself afterwards.
   /// - Throws: when the host lacks address space or the FSGSBASE instructions.
   public init(processor: Processor, interpreter: Interpreter, options: TranslatorOptions = .init())
     throws(HostError)
   {
-    guard switchback_has_fsgsbase() != 0 else {
+    guard Self.isSupported else {
       throw HostError("set the GS base: the kernel does not enable FSGSBASE", code: 0)
     }
     self.interpreter = interpreter

@@ -25,7 +25,7 @@ struct Run: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The engine (\(Engines.available.joined(separator: ", "))).", valueName: "name"),
+      "The engine: \(Engines.available.joined(separator: ", ")) (adaptive).", valueName: "name"),
     transform: Arguments.engine)
   var engine: String?
 

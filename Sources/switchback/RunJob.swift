@@ -34,7 +34,7 @@ struct RunJob: Sendable {
     } catch { throw InputError(.cannotCreate, "\(error)") }
     let pc = try Machine(
       configuration: configuration, image: image, console: console, script: script,
-      engine: engine, drives: drives)
+      engine: engine ?? Engines.usual(configuration), drives: drives)
     if let engine, let reason = pc.whyNotDirect {
       Switchback.complain("--engine \(engine): no direct execution: \(reason)")
     }

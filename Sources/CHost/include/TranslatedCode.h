@@ -7,7 +7,6 @@
 /// Why translated code was left; the result of `switchback_enter`.
 enum TranslatedExit {
   TRANSLATED_LOOKUP = 0,   ///< `eip` has no translation known to the jump that led there (`link`, if not null).
-  TRANSLATED_BUDGET = 1,   ///< The block at `eip` could pass the deadline; nothing of it has run.
   TRANSLATED_LEAVE = 2,    ///< A call-out's handler returned `exitLeave` for `exitOp`.
   TRANSLATED_SIGNAL = 3,   ///< The instruction at `faultPC` raised a signal; nothing of it has happened.
   TRANSLATED_REFUSED = 4,  ///< Block `translation` needs floating-point state that the guest may not use now; nothing of it has run.
