@@ -54,6 +54,8 @@ final class AddressSpaces {
   private static let isolationLimit = 16
   /// The host allows 65,530 mappings a process; each page can cost up to two.
   private static let maximumPages = 24_000
+  /// Pages of 4 KiB for notes of what is mapped, in all windows together.
+  private static let maximumNotes = 4096
   /// Of jump tables; each takes 16 KiB.
   private static let maximumTouched = 2048
 
@@ -148,8 +150,12 @@ final class AddressSpaces {
     if isWatched(mapping.physicalPage) { mapping.writable = false }
     if write && !mapping.writable { return .refused }
     var total = 0
-    forEach { total += $0.window.count }
-    if total > Self.maximumPages { unmapAll() }
+    var notes = 0
+    forEach {
+      total += $0.window.count
+      notes += $0.window.touchedPages
+    }
+    if total > Self.maximumPages || notes > Self.maximumNotes { unmapAll() }
     var count: UInt32 = 1
     if mapping.global || cpu.pointee.cr0 & 0x8000_0000 == 0 {
       // Fault-around: neighbours that continue the run with the same rights.

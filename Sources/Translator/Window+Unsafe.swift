@@ -18,6 +18,8 @@ struct Window: ~Copyable {
   private var globals: [UInt32] = []
   /// Pages out of ring 3's reach that the check under way has unmapped.
   private var staleSupervisor = 0
+  /// Pages of `entries` that have taken memory from the host, by linear address / 2 MiB.
+  private var touched: Set<UInt32> = []
   /// Pages mapped.
   private(set) var count = 0
 
@@ -83,6 +85,9 @@ struct Window: ~Copyable {
     return entry & Flag.mapped != 0 ? UInt32(truncatingIfNeeded: entry) & 0xFFFF_F000 : nil
   }
 
+  /// Pages of 4 KiB that the notes of what is mapped take.
+  var touchedPages: Int { touched.count }
+
   /// Every mapped page, as (linear, physical).
   func forEachPage(_ body: (UInt32, UInt32) -> Void) {
     for linear in locals { if let physical = physicalPage(linear) { body(linear, physical) } }
@@ -110,6 +115,7 @@ struct Window: ~Copyable {
 
   private mutating func note(_ linear: UInt32, _ physical: UInt32, _ flags: UInt64, _ page: Int) {
     let old = entries[Int(linear >> 12)]
+    if old == 0 { touched.insert(linear >> 21) }
     if old & Flag.mapped == 0 { count += 1 }
     if old & Flag.listed == 0 || old & Flag.global != flags & Flag.global {
       if flags & Flag.global != 0 { globals.append(linear) } else { locals.append(linear) }
@@ -145,8 +151,9 @@ struct Window: ~Copyable {
 
   mutating func unmapAll() {
     guard !locals.isEmpty || !globals.isEmpty else { return }
-    for linear in locals { entries[Int(linear >> 12)] = 0 }
-    for linear in globals { entries[Int(linear >> 12)] = 0 }
+    // They are 0 when they come back.
+    madvise(entries, Self.entriesSize, MADV_DONTNEED)
+    touched.removeAll(keepingCapacity: true)
     locals.removeAll(keepingCapacity: true)
     globals.removeAll(keepingCapacity: true)
     count = 0
