@@ -223,12 +223,10 @@ final class AddressSpaces {
   /// Makes the current space's code at the translation's address lead to it.
   func setEntry(_ t: Translation) {
     guard let space = current(), let page = cpu.cachedCodePage(t.eip) else { return }
-    if space.table.touchedPages >= Self.maximumTouched / 2 {
-      var touched = 0
-      forEach { touched += $0.table.touchedPages }
-      if touched >= Self.maximumTouched { forEach { $0.table.giveBack() } }
-    }
-    space.table.set(t, physical: page)
+    guard space.table.set(t, physical: page) else { return }
+    var touched = 0
+    forEach { touched += $0.table.touchedPages }
+    if touched >= Self.maximumTouched { forEach { $0.table.giveBack() } }
   }
 
   func removeEntry(_ t: Translation) {

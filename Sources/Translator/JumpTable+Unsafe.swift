@@ -38,12 +38,14 @@ struct JumpTable: ~Copyable {
   var touchedPages: Int { touched.count }
 
   /// - Parameter physical: the page that the code was fetched from.
-  mutating func set(_ t: Translation, physical: UInt32) {
+  /// - Returns: whether it took memory from the host.
+  mutating func set(_ t: Translation, physical: UInt32) -> Bool {
     let page = t.eip & 0xFFFF_F000
-    guard entries[Int(t.eip)] != UInt32(t.entry) else { return }
-    touched.insert(page)
+    guard entries[Int(t.eip)] != UInt32(t.entry) else { return false }
+    let isNew = touched.insert(page).inserted
     entries[Int(t.eip)] = UInt32(t.entry)
     pages[page, default: Page(physical: physical, isGlobal: t.isGlobal)].addresses.append(t.eip)
+    return isNew
   }
 
   mutating func remove(_ t: Translation) {
