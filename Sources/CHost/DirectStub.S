@@ -49,6 +49,24 @@ switchback_stub_begin:
 
 #define ADDRESS(label) (STUB_CODE + (label - switchback_stub_begin))
 
+// Wakes who waits for a word of the status.
+.macro WAKE word
+  movl $SYS_futex, %eax
+  leaq \word(%r12), %rdi
+  movl $FUTEX_WAKE, %esi
+  movl $1, %edx
+  xorl %r10d, %r10d
+  syscall
+.endm
+// Waits while a word of the control page is EBX.
+.macro WAIT word
+  movl $SYS_futex, %eax
+  leaq \word(%r13), %rdi
+  movl $FUTEX_WAIT, %esi
+  movl %ebx, %edx
+  xorl %r10d, %r10d
+  syscall
+.endm
 // Step `number` of the start has returned: go on unless it failed or is to fail for a test.
 .macro CHECKED number
   movl $\number, %ebp
@@ -202,23 +220,13 @@ handler:
   movw %gs, STATUS_GS(%r12)
   movl CONTROL_RUN(%r13), %ebx
   movl %ebx, STATUS_STOP(%r12)
-  movl $SYS_futex, %eax
-  leaq STATUS_STOP(%r12), %rdi
-  movl $FUTEX_WAKE, %esi
-  movl $1, %edx
-  xorl %r10d, %r10d
-  syscall
+  WAKE STATUS_STOP
 switchback_stub_guest_wake:
 1:
   movl CONTROL_RUN(%r13), %eax
   cmpl %ebx, %eax
   jne 2f
-  movl $SYS_futex, %eax
-  leaq CONTROL_RUN(%r13), %rdi
-  movl $FUTEX_WAIT, %esi
-  movl %ebx, %edx
-  xorl %r10d, %r10d
-  syscall
+  WAIT CONTROL_RUN
 switchback_stub_guest_wait:
   jmp 1b
 2:
@@ -264,23 +272,13 @@ worker:
   xorl %ebx, %ebx
 worker_done:
   movl %ebx, STATUS_WORK(%r12)
-  movl $SYS_futex, %eax
-  leaq STATUS_WORK(%r12), %rdi
-  movl $FUTEX_WAKE, %esi
-  movl $1, %edx
-  xorl %r10d, %r10d
-  syscall
+  WAKE STATUS_WORK
 switchback_stub_worker_done:
 1:
   movl CONTROL_WORK(%r13), %eax
   cmpl %ebx, %eax
   jne 2f
-  movl $SYS_futex, %eax
-  leaq CONTROL_WORK(%r13), %rdi
-  movl $FUTEX_WAIT, %esi
-  movl %ebx, %edx
-  xorl %r10d, %r10d
-  syscall
+  WAIT CONTROL_WORK
 switchback_stub_worker_wait:
   jmp 1b
 2:

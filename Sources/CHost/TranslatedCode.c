@@ -14,6 +14,16 @@ enum { ARITHMETIC_FLAGS = 0x8D5 };
 
 #define FIELD(name) [name] "i"(offsetof(CPUState, translated.name))
 
+// Stores the guest's general registers and flags and the budget; changes RAX and RCX.
+#define SAVE_GUEST \
+  "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n" \
+  "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n" \
+  "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n" \
+  "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n" \
+  "orl %%ecx, %%eax\n" \
+  "movl %%eax, %c[hostFlags](%%r14)\n" \
+  "movq %%r15, %c[budget](%%r14)\n"
+
 __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
   __asm__ volatile(
       // Unwinders (a debugger's, a test runner's) stop here: what lies above a call-out is the guest.
@@ -49,13 +59,7 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
 
       // R8: the exit kind.
       ".globl switchback_leave\n switchback_leave:\n"
-      "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n"
-      "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n"
-      "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n"
-      "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n"
-      "orl %%ecx, %%eax\n"
-      "movl %%eax, %c[hostFlags](%%r14)\n"
-      "movq %%r15, %c[budget](%%r14)\n"
+      SAVE_GUEST
       "movq %%r13, %c[returnStack](%%r14)\n"
       "movq %c[hostStack](%%r14), %%rsp\n"
       "cld\n"
@@ -71,13 +75,7 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "retq\n"
 
       ".globl switchback_callout\n switchback_callout:\n"
-      "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n"
-      "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n"
-      "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n"
-      "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n"
-      "orl %%ecx, %%eax\n"
-      "movl %%eax, %c[hostFlags](%%r14)\n"
-      "movq %%r15, %c[budget](%%r14)\n"
+      SAVE_GUEST
       "movq %%r10, %c[resume](%%r14)\n"
       "movq %c[hostStack](%%r14), %%rsp\n"
       "cmpl $0, %c[fpuLive](%%r14)\n"
@@ -120,13 +118,7 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
 
       // R9: the parts that a block needs, R10: where it goes on with them.
       ".globl switchback_fpu_load\n switchback_fpu_load:\n"
-      "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n"
-      "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n"
-      "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n"
-      "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n"
-      "orl %%ecx, %%eax\n"
-      "movl %%eax, %c[hostFlags](%%r14)\n"
-      "movq %%r15, %c[budget](%%r14)\n"
+      SAVE_GUEST
       "movq %%r10, %c[resume](%%r14)\n"
       "movq %c[hostStack](%%r14), %%rsp\n"
       "pushq %%r9\n subq $8, %%rsp\n"

@@ -27,15 +27,6 @@ initialize:
   movw $0x20, %ax  /* a boot device is there */
   lretw
 
-/* Prints the text that follows the macro's call. */
-.macro SAY text:vararg
-  call say
-  .asciz \text
-.endm
-.macro LINE
-  call newline
-.endm
-
 say:
   popw %si
   pushw %ax
@@ -50,12 +41,7 @@ say:
   popw %ax
   jmp *%si
 
-newline:
-  pushw %ax
-  movb $'\n', %al
-  outb %al, $0xE9
-  popw %ax
-  ret
+#include "say.h"
 
 /* Prints a blank and EAX, AX or AL in hexadecimal. */
 hex32:

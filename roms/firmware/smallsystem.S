@@ -82,15 +82,6 @@ heads: .word 0
   .org 510
   .word 0xAA55
 
-/* Prints the text that follows the macro's call. */
-.macro SAY text:vararg
-  call say
-  .asciz \text
-.endm
-.macro LINE
-  call newline
-.endm
-
 /* Keeps the flags. */
 say:
   popw %bp
@@ -108,12 +99,7 @@ say:
   popfw
   jmp *%bp
 
-newline:
-  pushw %ax
-  movb $'\n', %al
-  outb %al, $0xE9
-  popw %ax
-  ret
+#include "say.h"
 
 /* Prints a blank and AX. */
 hex16:
