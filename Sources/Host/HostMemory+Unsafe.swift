@@ -47,6 +47,20 @@ public struct HostMemory: ~Copyable {
     close(descriptor)
   }
 
+  /// Reserves address space that takes memory only where it is touched; for the caller to unmap.
+  /// - Parameters:
+  ///   - protection: `PROT_` bits.
+  ///   - purpose: for the error's text.
+  public static func reserve(
+    _ size: Int, _ protection: Int32, for purpose: String
+  ) throws(HostError) -> UnsafeMutableRawPointer {
+    guard
+      let view = mmap(nil, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+      view != MAP_FAILED
+    else { throw HostError("reserve \(purpose)") }
+    return view
+  }
+
   /// All bytes, for as long as the mapping lives.
   public var bytes: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: baseAddress, count: size)

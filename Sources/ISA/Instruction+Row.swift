@@ -16,6 +16,9 @@ extension Instruction {
 
   @inlinable public var endsBlock: Bool { attributes.contains(.endsBlock) }
 
+  /// Bytes of the first operand; the operand size where there is none.
+  public var firstOperandSize: UInt8 { operands.0.size != 0 ? operands.0.size : operandSize }
+
   /// A string instruction with a repeat prefix.
   @inlinable public var isRepeated: Bool {
     !prefixSet.isDisjoint(with: [.repeatEqual, .repeatNotEqual])

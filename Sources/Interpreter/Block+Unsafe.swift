@@ -13,6 +13,7 @@ package struct Block {
   package var codeSize: UInt32
   /// In bytes.
   package var length: UInt32
+  package var instructionCount: UInt32
   /// Of all its instructions.
   package var cycles: UInt32
   /// Of all but the last: a deadline not before this cannot fall inside the block.
@@ -180,7 +181,8 @@ package final class BlockCache: CodeObserver {
       ops,
       Block(
         physical: physical, secondPage: secondPage, codeSize: codeSize,
-        length: UInt32(last.startOffset), cycles: last.cyclesBefore, cyclesBeforeLast: beforeLast))
+        length: UInt32(last.startOffset), instructionCount: UInt32(last.index),
+        cycles: last.cyclesBefore, cyclesBeforeLast: beforeLast))
     block.pointee.nextInSlot = table[Self.slot(physical)]
     table[Self.slot(physical)] = block
     built += 1

@@ -31,7 +31,7 @@ enum OperandForm {
 extension Instruction {
   /// The width of the first operand; the operand size where there is none.
   var width: OperandWidth {
-    switch operands.0.size != 0 ? operands.0.size : operandSize {
+    switch firstOperandSize {
     case 1: .byte
     case 2: .word
     default: .doubleword

@@ -103,7 +103,7 @@ func x87WholeStore(
   var state = cpu.fpu.pointee
   // Flags that are pending already (IGNNE#) say nothing about this store.
   let old = state.status
-  _ = withUnsafeMutablePointer(to: &state) { x87RunWhole($0, op, &operand, 0) }
+  _ = x87RunWhole(&state, op, &operand, 0)
   let raised = state.status & ~old & ~state.control
   // Unmasked invalid operation, overflow and underflow leave the destination alone; inexact does
   // not.

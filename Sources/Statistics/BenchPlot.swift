@@ -4,12 +4,8 @@ extension BenchReport {
   /// - Parameter output: path of the picture; PNG when it ends in .png, else SVG.
   public func plot(output: String) -> String {
     let width = max(900, 400 + rows.count * (16 * columns.count + 12))
-    let terminal =
-      output.hasSuffix(".png")
-      ? "png size \(width),720" : "svg size \(width),720 dynamic background rgb 'white'"
-    var text = """
-      set terminal \(terminal)
-      set output \(Self.quotedForPlot(output))
+    var text = Self.header(output, width: width, height: 720)
+    text += """
       set title \(Self.quotedForPlot("Slowdown against native: \(host.cpu), median of \(repetitions)"))
       set ylabel 'guest time / native time'
       set logscale y

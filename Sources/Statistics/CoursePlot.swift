@@ -2,8 +2,9 @@ extension BenchReport {
   /// Colours of the parts, those of the window.
   private static let colors = ["#58C26B", "#4C9BE8", "#9AA4B0", "#E8974C"]
 
-  private static func header(_ output: String, height: Int) -> String {
-    let size = "size 1400,\(height)"
+  /// Makes gnuplot draw to a file: PNG when its name ends in .png, else SVG.
+  static func header(_ output: String, width: Int = 1400, height: Int) -> String {
+    let size = "size \(width),\(height)"
     let terminal =
       output.hasSuffix(".png") ? "png \(size)" : "svg \(size) dynamic background rgb 'white'"
     return "set terminal \(terminal)\nset output \(quotedForPlot(output))\n"

@@ -6,7 +6,7 @@ import Memory
 final class Space {
   var window: Window
   var table: JumpTable
-  fileprivate(set) var isUser: Bool
+  fileprivate(set) var isUser = false
   /// CR3; of no meaning for the common space of rings 0 to 2.
   fileprivate(set) var root: UInt32 = 0
   fileprivate var lastUse: UInt64 = 0
@@ -22,10 +22,9 @@ final class Space {
 
   var isNew: Bool { isUser && interpreted < Self.instructionsBeforeUse }
 
-  fileprivate init(ram: Int32, isUser: Bool) throws(HostError) {
+  fileprivate init(ram: Int32) throws(HostError) {
     window = try Window(ram: ram)
     table = try JumpTable()
-    self.isUser = isUser
   }
 }
 
@@ -62,7 +61,7 @@ final class AddressSpaces {
   init(cpu: CPU) throws(HostError) {
     self.cpu = cpu
     memory = cpu.memory
-    kernel = try Space(ram: memory.ramDescriptor, isUser: false)
+    kernel = try Space(ram: memory.ramDescriptor)
   }
 
   /// The space for the current privilege level and address space, up to date; nil when the host has no room.
@@ -99,9 +98,7 @@ final class AddressSpaces {
       space.lastUse = tick
       return space
     }
-    if list.count < Self.maximumSpaces,
-      let space = try? Space(ram: memory.ramDescriptor, isUser: true)
-    {
+    if list.count < Self.maximumSpaces, let space = try? Space(ram: memory.ramDescriptor) {
       list.append(space)
     }
     guard let space = list.min(by: { $0.lastUse < $1.lastUse }) else { return nil }

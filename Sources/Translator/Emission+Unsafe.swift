@@ -53,7 +53,7 @@ extension Translator {
   private func translateCrossing(_ block: BlockPointer) -> Int? {
     if crossingCount == Self.maximumCrossings { flush() }
     let inFirst = 0x1000 - (block.pointee.physical & 0xFFF)
-    guard block.pointee.length > inFirst, countInstructions(block) == 1 else { return nil }
+    guard block.pointee.length > inFirst, block.pointee.instructionCount == 1 else { return nil }
     // Beyond the last address is the limit of CS.
     guard UInt64(cpu.pointee.eip) + UInt64(block.pointee.length) <= 1 << 32 else { return nil }
     // Devices are not read again.
@@ -75,7 +75,7 @@ extension Translator {
     _ unit: (blocks: [BlockPointer], loopHeads: [BlockPointer])
   ) -> Int? {
     // 64 bytes cover the longest lowering, and as much again its stub.
-    let room = unit.blocks.reduce(512) { $0 + Int(countInstructions($1)) * 192 + 256 }
+    let room = unit.blocks.reduce(512) { $0 + Int($1.pointee.instructionCount) * 192 + 256 }
     if free + room > code.size { flush() }
     guard free + room <= code.size else { return nil }
     let eip = cpu.pointee.eip
@@ -121,7 +121,7 @@ extension Translator {
   }
 
   private func isTranslatable(_ block: BlockPointer) -> Bool {
-    block.pointee.cycles < 1 << 11 && countInstructions(block) > 0
+    block.pointee.cycles < 1 << 11 && block.pointee.instructionCount > 0
   }
 
   private static let unitLimit = 32
@@ -162,7 +162,7 @@ extension Translator {
   }
 
   private func lastInstruction(_ block: BlockPointer) -> Instruction {
-    block.ops[Int(countInstructions(block)) - 1].instruction
+    block.ops[Int(block.pointee.instructionCount) - 1].instruction
   }
 
   // MARK: Blocks
@@ -185,7 +185,7 @@ extension Translator {
     _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, isLoopHead: Bool,
     _ lowering: inout Lowering, _ progress: inout UnitProgress
   ) {
-    let count = Int(countInstructions(block))
+    let count = Int(block.pointee.instructionCount)
     let number = translations.count
     let physical = block.pointee.physical
     func isCallout(_ op: Op) -> Bool {
@@ -352,12 +352,6 @@ extension Translator {
     if i.hasMemoryOperand, i.segment == SegmentNumber.cs, i.kind != .lea { return true }
     return !options.loweringOff.isEmpty
       && options.loweringOff.contains(InstructionTable.shared.family(ofRow: i.row))
-  }
-
-  func countInstructions(_ block: BlockPointer) -> UInt16 {
-    var op = block.ops
-    while op.pointee.startOffset != op.pointee.endOffset { op += 1 }
-    return op.pointee.index
   }
 
   /// The block's bytes in host memory; nil when they are not plain memory, or lie in two pages.

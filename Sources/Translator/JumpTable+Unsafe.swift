@@ -22,12 +22,9 @@ struct JumpTable: ~Copyable {
   private static let size = 4 << 32
 
   init() throws(HostError) {
-    guard
-      let p = mmap(
-        nil, Self.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
-      p != MAP_FAILED
-    else { throw HostError("reserve a jump table") }
-    entries = p.bindMemory(to: UInt32.self, capacity: Self.size / 4)
+    entries = try HostMemory.reserve(
+      Self.size, PROT_READ | PROT_WRITE, for: "a jump table"
+    ).bindMemory(to: UInt32.self, capacity: Self.size / 4)
   }
 
   deinit { munmap(entries, Self.size) }

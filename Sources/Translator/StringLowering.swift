@@ -18,9 +18,6 @@ extension Instruction {
     default: false
     }
   }
-
-  /// Bytes of a string instruction's element.
-  fileprivate var elementSize: Int { Int(operands.0.size != 0 ? operands.0.size : operandSize) }
 }
 
 extension Lowering {
@@ -35,7 +32,7 @@ extension Lowering {
   // MARK: One element
 
   private mutating func singleString(_ i: Instruction) -> Flow {
-    let width = i.elementSize
+    let width = Int(i.firstOperandSize)
     switch i.kind {
     case .movs:
       a.element(.load, HostRegister.r8, at: 6, width: width)
@@ -66,7 +63,7 @@ extension Lowering {
     if readsSource { a.addR10(to: 6) }
     a.addR10(to: 7)
     a.byte(i.prefixSet.contains(.repeatNotEqual) ? 0xF2 : 0xF3)
-    if i.elementSize == 2 { a.byte(0x66) }
+    if i.firstOperandSize == 2 { a.byte(0x66) }
     let opcode: UInt8 =
       switch i.kind {
       case .movs: 0xA4
@@ -74,7 +71,7 @@ extension Lowering {
       case .stos: 0xAA
       default: 0xAE
       }
-    a.byte(opcode | (i.elementSize == 1 ? 0 : 1))
+    a.byte(opcode | (i.firstOperandSize == 1 ? 0 : 1))
     if readsSource { a.move(6, from: 6) }
     a.move(7, from: 7)
     if i.kind == .cmps || i.kind == .scas {

@@ -16,8 +16,6 @@ struct Window: ~Copyable {
   /// Pages that have an entry, those mapped globally apart.
   private var locals: [UInt32] = []
   private var globals: [UInt32] = []
-  /// Pages out of ring 3's reach that the check under way has unmapped.
-  private var staleSupervisor = 0
   /// Pages of `entries` that have taken memory from the host, by linear address / 2 MiB.
   private var touched: Set<UInt32> = []
   /// Pages mapped.
@@ -42,10 +40,11 @@ struct Window: ~Copyable {
 
   init(ram descriptor: Int32) throws(HostError) {
     // Memory is taken only where pages are mapped.
-    let table = try Self.reserve(Self.entriesSize, PROT_READ | PROT_WRITE)
+    let table = try HostMemory.reserve(
+      Self.entriesSize, PROT_READ | PROT_WRITE, for: "the notes of a window")
     let space: UnsafeMutableRawPointer
     do throws(HostError) {
-      space = try Self.reserve(Self.reservedSize, PROT_NONE)
+      space = try HostMemory.reserve(Self.reservedSize, PROT_NONE, for: "a 4 GiB window")
     } catch {
       munmap(table, Self.entriesSize)
       throw error
@@ -55,16 +54,6 @@ struct Window: ~Copyable {
     let first = UInt64(UInt(bitPattern: space)) + UInt64(Self.guardSize)
     base = (first + 0xFFFF_FFFF) & ~0xFFFF_FFFF
     self.descriptor = descriptor
-  }
-
-  private static func reserve(
-    _ size: Int, _ protection: Int32
-  ) throws(HostError) -> UnsafeMutableRawPointer {
-    guard
-      let view = mmap(nil, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
-      view != MAP_FAILED
-    else { throw HostError("reserve a 4 GiB window") }
-    return view
   }
 
   deinit {
@@ -167,9 +156,9 @@ struct Window: ~Copyable {
   /// - Returns: how many of them are out of ring 3's reach.
   mutating func check(_ cpu: CPU, user: Bool, includingGlobal: Bool) -> Int {
     var stale: [UInt32] = []
-    staleSupervisor = 0
-    locals = check(locals, false, cpu, user, &stale)
-    if includingGlobal { globals = check(globals, true, cpu, user, &stale) }
+    var lost = 0
+    locals = check(locals, false, cpu, user, &stale, &lost)
+    if includingGlobal { globals = check(globals, true, cpu, user, &stale, &lost) }
     stale.sort()
     var i = 0
     while i < stale.count {
@@ -178,12 +167,13 @@ struct Window: ~Copyable {
       clear(stale[i], count: n)
       i += n
     }
-    return staleSupervisor
+    return lost
   }
 
   /// - Returns: the pages that stay mapped.
   private mutating func check(
-    _ list: [UInt32], _ areGlobal: Bool, _ cpu: CPU, _ user: Bool, _ stale: inout [UInt32]
+    _ list: [UInt32], _ areGlobal: Bool, _ cpu: CPU, _ user: Bool, _ stale: inout [UInt32],
+    _ lost: inout Int
   ) -> [UInt32] {
     list.filter { linear in
       let entry = entries[Int(linear >> 12)]
@@ -200,7 +190,7 @@ struct Window: ~Copyable {
       {
         return true
       }
-      if entry & Flag.supervisor != 0 { staleSupervisor += 1 }
+      if entry & Flag.supervisor != 0 { lost += 1 }
       _ = forget(linear)
       entries[Int(linear >> 12)] = 0
       stale.append(linear)
