@@ -99,7 +99,7 @@ int switchback_take_power_presses(void) { return atomic_exchange(&power_presses,
 static void handle(int number, void (*handler)(int), int flags) {
   struct sigaction action = {0};
   action.sa_handler = handler;
-  // Translated code has the guest's stack pointer in RSP.
+  // Translated code has host return addresses alone on the stack in RSP.
   action.sa_flags = flags | SA_ONSTACK;
   sigaction(number, &action, NULL);
 }

@@ -14,15 +14,16 @@ enum { ARITHMETIC_FLAGS = 0x8D5 };
 
 #define FIELD(name) [name] "i"(offsetof(CPUState, translated.name))
 
-// Stores the guest's general registers and flags and the budget; changes RAX and RCX.
+// Stores the guest's general registers and flags, the budget and the return stack; changes RAX and RCX.
 #define SAVE_GUEST \
   "movl %%eax, 0(%%r14)\n movl %%ecx, 4(%%r14)\n movl %%edx, 8(%%r14)\n" \
-  "movl %%ebx, 12(%%r14)\n movl %%esp, 16(%%r14)\n movl %%ebp, 20(%%r14)\n" \
+  "movl %%ebx, 12(%%r14)\n movl %%r12d, 16(%%r14)\n movl %%ebp, 20(%%r14)\n" \
   "movl %%esi, 24(%%r14)\n movl %%edi, 28(%%r14)\n" \
   "lahf\n seto %%al\n movzbl %%ah, %%ecx\n movzbl %%al, %%eax\n shll $11, %%eax\n" \
   "orl %%ecx, %%eax\n" \
   "movl %%eax, %c[hostFlags](%%r14)\n" \
-  "movq %%r15, %c[budget](%%r14)\n"
+  "movq %%r15, %c[budget](%%r14)\n" \
+  "movq %%rsp, %c[returnStack](%%r14)\n"
 
 __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
   __asm__ volatile(
@@ -35,9 +36,9 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "movq %%rsi, %%r8\n"
       "movq %c[window](%%r14), %%rax\n"
       "wrgsbase %%rax\n"
-      "movq %c[returnStack](%%r14), %%r13\n"
+      "movq %c[jumpTable](%%r14), %%r13\n"
+      "addq $63, %%r13\n"
       "movq %c[budget](%%r14), %%r15\n"
-      "movl $63, %%r12d\n"
       "cmpl $0, %c[fpuRestore](%%r14)\n"
       "je switchback_reload\n"
       "pushq %%r8\n subq $8, %%rsp\n"
@@ -53,14 +54,14 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "addb $127, %%cl\n"
       "sahf\n"
       "movl 0(%%r14), %%eax\n movl 4(%%r14), %%ecx\n movl 8(%%r14), %%edx\n"
-      "movl 12(%%r14), %%ebx\n movl 16(%%r14), %%esp\n movl 20(%%r14), %%ebp\n"
+      "movl 12(%%r14), %%ebx\n movl 16(%%r14), %%r12d\n movl 20(%%r14), %%ebp\n"
       "movl 24(%%r14), %%esi\n movl 28(%%r14), %%edi\n"
+      "movq %c[returnStack](%%r14), %%rsp\n"
       "jmpq *%%r8\n"
 
       // R8: the exit kind.
       ".globl switchback_leave\n switchback_leave:\n"
       SAVE_GUEST
-      "movq %%r13, %c[returnStack](%%r14)\n"
       "movq %c[hostStack](%%r14), %%rsp\n"
       "cld\n"
       "cmpl $0, %c[fpuLive](%%r14)\n"
@@ -133,7 +134,7 @@ __attribute__((naked)) uint64_t switchback_enter(CPUState *cpu, uint64_t code) {
       "jmp switchback_reload\n"
       "7: jmp switchback_unwind\n"
       :
-      : FIELD(hostStack), FIELD(window), FIELD(returnStack), FIELD(budget), FIELD(hostFlags),
+      : FIELD(hostStack), FIELD(window), FIELD(jumpTable), FIELD(returnStack), FIELD(budget), FIELD(hostFlags),
         FIELD(resume), FIELD(fpuLive), FIELD(fpuRestore));
 }
 
@@ -220,12 +221,12 @@ static void on_signal(int number, siginfo_t *info, void *context) {
       sigaction(number, before, 0);  // decides when the instruction runs again
     return;
   }
-  static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
+  static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R12, REG_RBP, REG_RSI, REG_RDI};
   for (int i = 0; i < 8; i++) cpu->gpr[i] = (uint32_t)r[order[i]];
   TranslatedState *t = &cpu->translated;
   t->hostFlags = (uint32_t)r[REG_EFL] & ARITHMETIC_FLAGS;
   t->budget = (uint64_t)r[REG_R15];
-  t->returnStack = (uint64_t)r[REG_R13];
+  t->returnStack = (uint64_t)r[REG_RSP];
   t->faultPC = pc;
   t->faultAddress = (uint64_t)info->si_addr;
   t->faultIsWrite = (r[REG_ERR] & 2) != 0;

@@ -1,16 +1,23 @@
-/// Host registers by number. 0...7 hold the guest's, R8...R12 are scratch.
+/// Host registers by number. The guest's general registers have their own numbers but for ESP, since RSP is the
+/// stack of host return addresses. R8...R11 are scratch.
 enum HostRegister {
   static let r8: UInt8 = 8
   static let r9: UInt8 = 9
   static let r10: UInt8 = 10
   static let r11: UInt8 = 11
-  static let r12: UInt8 = 12
-  /// The stack of host return addresses, swapped with RSP around host CALL and RET.
-  static let returnStack: UInt8 = 13
+  /// The stack of host return addresses.
+  static let returnStack: UInt8 = 4
+  /// The guest's ESP.
+  static let esp: UInt8 = 12
+  /// 63 bytes into the jump table, so that it is also the count of shifts that leave the sign.
+  static let table: UInt8 = 13
   /// The `CPUState`.
   static let state: UInt8 = 14
   /// Cycles left << 20 | instructions retired.
   static let budget: UInt8 = 15
+
+  /// The register that holds a general register of the guest's.
+  static func of(_ guest: UInt8) -> UInt8 { guest == 4 ? esp : guest }
 }
 
 /// Writes x86-64 machine code. Positions are offsets from the start of the code cache.
@@ -103,6 +110,11 @@ struct Assembler {
   mutating func jump(register: UInt8) {
     if register >= 8 { byte(0x41) }
     bytes(0xFF, 0xE0 | (register & 7))
+  }
+
+  mutating func call(register: UInt8) {
+    if register >= 8 { byte(0x41) }
+    bytes(0xFF, 0xD0 | (register & 7))
   }
 
   // MARK: Moves; none changes a flag
@@ -198,17 +210,24 @@ struct Assembler {
   }
 
   /// Raises a signal if R15 is negative: loads from the state's address, made non-canonical by the sign.
-  /// R12 holds 63. Changes no flag.
+  /// Changes no flag.
   mutating func touchIfNegative() {
-    bytes(0xC4, 0x42, 0x9A, 0xF7, 0xC7)  // sarx r8, r15, r12
-    bytes(0xC4, 0x42, 0x99, 0xF7, 0xC0)  // shlx r8, r8, r12
+    bytes(0xC4, 0x42, 0x92, 0xF7, 0xC7)  // sarx r8, r15, r13
+    bytes(0xC4, 0x42, 0x91, 0xF7, 0xC0)  // shlx r8, r8, r13
     bytes(0x47, 0x8B, 0x04, 0x06)  // mov r8d, [r14+r8]
+  }
+
+  /// R8 = the host address of the code for the guest address in R9D, or that of a look-up. Changes no flag.
+  mutating func loadTarget(codeBase: UInt32) {
+    bytes(0x47, 0x8B, 0x44, 0x8D, 0xC1)  // mov r8d, [r13+r9*4-63]
+    bytes(0x4D, 0x8D, 0x80)  // lea r8, [r8+codeBase]
+    word32(codeBase)
   }
 
   /// Raises a signal if R10 is 0 rather than 1, in the same way. Changes no flag.
   mutating func touchUnlessOneInR10() {
     bytes(0x4D, 0x8D, 0x52, 0xFF)  // lea r10, [r10-1]
-    bytes(0xC4, 0x42, 0x99, 0xF7, 0xD2)  // shlx r10, r10, r12
+    bytes(0xC4, 0x42, 0x91, 0xF7, 0xD2)  // shlx r10, r10, r13
     bytes(0x47, 0x8B, 0x14, 0x16)  // mov r10d, [r14+r10]
   }
 

@@ -13,7 +13,7 @@ extension Lowering {
     case .pop: return pop(i)
     case .leave:
       load(HostRegister.r8, base: 5, displacement: 0)
-      a.addConstant(4, 5, 4)
+      a.addConstant(HostRegister.esp, 5, 4)
       a.move(5, from: HostRegister.r8)
       return .next
     case .jmp: return jump(i, code, next: next)
@@ -56,28 +56,25 @@ extension Lowering {
 
   mutating func push(_ i: Instruction, _ code: GuestCode) -> Flow? {
     let operand = i.operands.0
+    let top = stackDelta - 4
     if operand.isGeneral {
-      store(operand.reg, base: 4, displacement: -4)
+      store(HostRegister.of(operand.reg), base: HostRegister.esp, displacement: top)
     } else if operand.isImmediate {
-      store(immediate: i.immediate, base: 4, displacement: -4)
+      store(immediate: i.immediate, base: HostRegister.esp, displacement: top)
     } else if loadOperand(i, code) {
-      store(HostRegister.r8, base: 4, displacement: -4)
+      store(HostRegister.r8, base: HostRegister.esp, displacement: top)
     } else {
       return nil
     }
-    a.addConstant(4, 4, -4)
+    stackDelta = top
     return .next
   }
 
   mutating func pop(_ i: Instruction) -> Flow? {
     let operand = i.operands.0
     guard operand.isGeneral else { return nil }
-    if operand.reg == 4 {
-      load(4, base: 4, displacement: 0)
-    } else {
-      load(operand.reg, base: 4, displacement: 0)
-      a.addConstant(4, 4, 4)
-    }
+    load(HostRegister.of(operand.reg), base: HostRegister.esp, displacement: stackDelta)
+    if operand.reg != 4 { stackDelta += 4 }
     return .next
   }
 
@@ -95,7 +92,7 @@ extension Lowering {
     if operand.operandKind == .relative {
       return .continues(next &+ i.immediate)
     } else if operand.isGeneral {
-      a.move(HostRegister.r9, from: operand.reg)
+      a.move(HostRegister.r9, from: HostRegister.of(operand.reg))
       jumpThroughTable()
     } else if loadOperand(i, code) {
       a.move(HostRegister.r9, from: HostRegister.r8)
@@ -110,23 +107,23 @@ extension Lowering {
     let operand = i.operands.0
     let isRelative = operand.operandKind == .relative
     if operand.isGeneral {
-      a.move(HostRegister.r9, from: operand.reg)
+      a.move(HostRegister.r9, from: HostRegister.of(operand.reg))
     } else if !isRelative {
       guard loadOperand(i, code) else { return nil }
       a.move(HostRegister.r9, from: HostRegister.r8)
     }
-    store(immediate: next, base: 4, displacement: -4)
-    a.addConstant(HostRegister.r8, 4, -4)
-    a.move64(4, from: HostRegister.returnStack)
+    store(immediate: next, base: HostRegister.esp, displacement: stackDelta - 4)
+    stackDelta -= 4
+    settleStack()
     let target = next &+ i.immediate
     if isRelative, isLinkable(target) {
-      links.append(Link(hole: a.call(), target: target, kind: .call))
+      links.append(Link(hole: a.call(), target: target, kind: .linked))
     } else {
       if isRelative { a.move(HostRegister.r9, target) }
-      tableCalls.append(a.call())
+      a.loadTarget(codeBase: exits.codeBase)
+      a.call(register: HostRegister.r8)
     }
     // The callee's RET comes here with the address that it took from the guest's stack in R9.
-    restoreStack()
     a.move(HostRegister.r10, from: 1)
     a.addConstant(1, HostRegister.r9, Int32(bitPattern: 0 &- next))
     a.bytes(0xE3, 0x08)  // jrcxz
@@ -136,32 +133,49 @@ extension Lowering {
     return .continues(next)
   }
 
-  /// RET: the guest's return address goes to R9, its stack pointer to R8, and the host's own return
-  /// address, which predicts where the guest goes, is popped from the return stack.
+  /// RET: the guest's return address goes to R9, and the host's own return address, which predicts where the
+  /// guest goes, is popped from the return stack.
   private mutating func returnNear(discarding extra: Int32) {
-    load(HostRegister.r9, base: 4, displacement: 0)
-    a.addConstant(HostRegister.r8, 4, 4 + extra)
-    a.move64(4, from: HostRegister.returnStack)
+    load(HostRegister.r9, base: HostRegister.esp, displacement: stackDelta)
+    stackDelta += 4 + extra
+    settleStack()
     a.byte(0xC3)
   }
 
-  /// Bytes of `restoreStack`.
-  static let restoreSize = 6
+  /// Whether ESP may lag behind while an instruction runs: `stackDelta` is added to it later.
+  private static func stepsStack(_ i: Instruction) -> Bool {
+    switch i.kind {
+    case .push, .pop, .call, .ret: i.operandSize == 4
+    default: false
+    }
+  }
 
-  /// After a host CALL or RET: the guest's stack pointer, in R8, goes back to RSP.
-  mutating func restoreStack() {
-    a.move64(HostRegister.returnStack, from: 4)
-    a.move(4, from: HostRegister.r8)
+  /// Catches up with ESP and the budget before an instruction that may look at them.
+  mutating func settle(before i: Instruction, _ code: GuestCode, callout: Bool) {
+    let isCopied =
+      !callout && (Self.copied.contains(i.kind) || FloatingPointNeed.of(i) != nil)
+    let steps = !callout && Self.stepsStack(i)
+    if !isCopied && !steps || i.usesStackRegister || code.hasStackBase { settleStack() }
+    if !isCopied && !steps { settleCharge() }
+  }
+
+  /// Makes R12 the guest's ESP.
+  mutating func settleStack() {
+    if stackDelta != 0 { a.addConstant(HostRegister.esp, HostRegister.esp, stackDelta) }
+    stackDelta = 0
+  }
+
+  /// Takes the block off the budget, if that has not been done.
+  mutating func settleCharge() {
+    if pendingCharge != 0 { a.addBudget(-pendingCharge) }
+    pendingCharge = 0
   }
 
   // MARK: Leaving
 
   /// Goes on at the guest address in R9D.
   mutating func jumpThroughTable() {
-    a.loadState64(HostRegister.r8, StateOffset.jumpTable)
-    a.bytes(0x47, 0x8B, 0x04, 0x88)  // mov r8d, [r8+r9*4]
-    a.bytes(0x4D, 0x8D, 0x80)  // lea r8, [r8+codeBase]
-    a.word32(exits.codeBase)
+    a.loadTarget(codeBase: exits.codeBase)
     a.jump(register: HostRegister.r8)
   }
 
@@ -184,7 +198,7 @@ extension Lowering {
   /// The same for a jump that has been emitted with its displacement open.
   mutating func exit(to target: UInt32, jump hole: Int) {
     links.append(
-      Link(hole: hole, target: target, kind: isLinkable(target) ? .jump : .table, need: need))
+      Link(hole: hole, target: target, kind: isLinkable(target) ? .linked : .table, need: need))
   }
 
   /// Returns to the monitor, which looks at the state again before it goes on at `target`.
@@ -229,6 +243,8 @@ extension Lowering {
   /// Calls the interpreter's handler for the micro-op at a host address.
   mutating func call(_ op: UInt64, usesFloatingPoint: Bool) {
     writeX87Pointers()
+    settleStack()
+    settleCharge()
     a.storeState(StateOffset.eip, immediate: eip)
     a.storeState(StateOffset.translation, immediate: number)
     a.move64(HostRegister.r9, op)
@@ -247,30 +263,21 @@ extension Lowering {
         jumpThroughTable()
         continue
       }
-      if link.kind == .call { restoreStack() }
       a.storeState(StateOffset.eip, immediate: link.target)
-      a.move(HostRegister.r8, link.name)
+      a.move(HostRegister.r8, UInt32(link.hole))
       a.storeState64(StateOffset.link, HostRegister.r8)
       a.move(HostRegister.r8, 0)
       a.jump(to: exits.leave)
     }
-    for hole in tableCalls {
-      a.patch(hole, to: a.position)
-      restoreStack()
-      jumpThroughTable()
-    }
     links.removeAll(keepingCapacity: true)
-    tableCalls.removeAll(keepingCapacity: true)
   }
 }
 
 /// A direct jump or call that leaves its block.
 struct Link {
   enum Kind {
-    /// Linked to the target's first instruction.
-    case jump
-    /// Linked to the target's call entry.
-    case call
+    /// Linked to the target when that has been translated.
+    case linked
     /// Never linked.
     case table
   }
@@ -280,7 +287,4 @@ struct Link {
   let kind: Kind
   /// What the block that it leaves has in the host's registers.
   var need: FloatingPointNeed = []
-
-  /// How the link is named to the monitor: twice the hole, plus 1 for a call; 0 stands for no link.
-  var name: UInt32 { UInt32(hole) << 1 | (kind == .call ? 1 : 0) }
 }

@@ -24,7 +24,6 @@ extension Translator {
     var lowering = Lowering(a: a, exits: exits, isGlobal: false)
     exits.returnStackEmpty = lowering.a.position
     lowering.a.loadState64(HostRegister.returnStack, StateOffset.returnStackTop)
-    lowering.a.move(4, from: HostRegister.r8)
     exits.table = lowering.a.position
     lowering.jumpThroughTable()
     lowering.a.align(64)
@@ -201,26 +200,23 @@ extension Translator {
     lowering.blockCycles = block.pointee.cycles
     lowering.number = UInt32(number)
     lowering.need = need
-    var callEntry = 0
     if isEntered {
       if checksNeed {
         let over = lowering.shortJump()
         if isLoopHead { lowering.a.align(64, before: Assembler.refusalSize) }
-        lowering.refuseFloatingPoint(distance: 0)
+        lowering.refuseFloatingPoint()
         lowering.patchShort(over)
       } else if isLoopHead {
         lowering.a.align(64)
       }
     } else {
       let stub = checksNeed ? Assembler.refusalSize : 0
-      lowering.a.align(isLoopHead ? 64 : 16, before: Lowering.restoreSize + stub)
-      if checksNeed { lowering.refuseFloatingPoint(distance: Lowering.restoreSize) }
-      callEntry = lowering.a.position
-      lowering.restoreStack()
+      lowering.a.align(isLoopHead ? 64 : 16, before: stub)
+      if checksNeed { lowering.refuseFloatingPoint() }
     }
     let start = lowering.a.position
     if checksNeed {
-      lowering.a.checkFloatingPoint(need, distance: isEntered ? 0 : Lowering.restoreSize)
+      lowering.a.checkFloatingPoint(need)
     }
     let startWhenReady = lowering.a.position
     var crossing = 0
@@ -239,25 +235,37 @@ extension Translator {
     if check == 0 {
       lowering.a.subtractBudget(charge)
       progress.stops.append((lowering.a.jump(if: 8), number, block.ops))
+    } else if check != nil {
+      lowering.pendingCharge = charge
     } else {
       lowering.a.addBudget(-charge)
-      if check == nil, isChecked { lowering.a.touchIfNegative() }
+      if isChecked { lowering.a.touchIfNegative() }
     }
     if isChecked || last.kind == .call { progress.unchecked = 0 }
     // Its iterations may have used up more than the budget.
     if last.isRepeated { progress.unchecked = Self.uncheckedLimit }
-    let firstPosition = positions.count
+    let firstPlace = places.count
     var flow = Lowering.Flow.next
     for index in 0..<count {
       if index == check, index > 0 {
         lowering.writeX87Pointers()
-        lowering.a.testBudget()
+        lowering.settleStack()
+        if lowering.pendingCharge != 0 {
+          lowering.a.subtractBudget(lowering.pendingCharge)
+          lowering.pendingCharge = 0
+        } else {
+          lowering.a.testBudget()
+        }
         progress.stops.append((lowering.a.jump(if: 8), number, block.ops + index))
       }
-      positions.append(Int32(lowering.a.position))
       let op = block.ops + index
       let guest = GuestCode(
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
+      lowering.settle(before: op.pointee.instruction, guest, callout: isCallout(op))
+      places.append(
+        Place(
+          position: Int32(lowering.a.position), stackDelta: Int16(lowering.stackDelta),
+          isCharged: lowering.pendingCharge == 0))
       if let replacement, let code = replacement(op.pointee.instruction) {
         for byte in code { lowering.a.byte(byte) }
         continue
@@ -268,14 +276,15 @@ extension Translator {
         cyclesPerIteration: UInt32(op.pointee.cyclesPerIteration), callout: isCallout(op))
     }
     if flow == .next { lowering.writeX87Pointers() }
-    positions.append(Int32(lowering.a.position))
+    lowering.settleStack()
+    places.append(Place(position: Int32(lowering.a.position)))
     let meetsNeed = need.isEmpty || checksNeed
     translations.append(
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position,
-        firstPosition: firstPosition, instructionCount: count,
-        entry: isChecked && meetsNeed ? start : 0,
-        callEntry: isChecked ? callEntry : 0, next: block.pointee.translation, crossing: crossing,
+        firstPlace: firstPlace, instructionCount: count,
+        entry: isChecked && meetsNeed ? start : 0, next: block.pointee.translation,
+        crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
         isChecked: isChecked, readyEntry: isChecked ? startWhenReady : 0))
@@ -299,9 +308,7 @@ extension Translator {
         let number = existing(block, at: link.target)
       else { return false }
       let t = translations[number]
-      let entry =
-        link.kind == .call
-        ? t.callEntry : link.need.isSuperset(of: t.need) ? t.readyEntry : t.entry
+      let entry = link.need.isSuperset(of: t.need) ? t.readyEntry : t.entry
       guard entry != 0 else { return false }
       lowering.a.patch(link.hole, to: entry)
       statistics.chained += 1
@@ -309,35 +316,31 @@ extension Translator {
     }
   }
 
-  /// Makes the entries of a translation that it was emitted without: for a host CALL, and for jumps to a block
-  /// that does not check the budget.
+  /// Makes the entry of a translation that it was emitted without: for jumps to a block that does not check the
+  /// budget, or not for its floating-point state.
   /// - Returns: whether the cache had room.
-  func makeEntries(_ number: Int) -> Bool {
+  func makeEntry(_ number: Int) -> Bool {
     let t = translations[number]
-    if t.entry != 0, t.callEntry != 0 { return true }
+    if t.entry != 0 { return true }
     guard free + 192 <= code.size else {
       flushSoon()
       return false
     }
     var lowering = Lowering(
       a: Assembler(base: code.writable, position: free), exits: exits, isGlobal: false)
-    let checksNeed = t.entry == 0 && !t.need.isEmpty && t.start == t.startWhenReady
+    let checksNeed = !t.need.isEmpty && t.start == t.startWhenReady
     if checksNeed {
       lowering.number = UInt32(number)
       lowering.need = t.need
-      lowering.refuseFloatingPoint(distance: Lowering.restoreSize)
+      lowering.refuseFloatingPoint()
     }
-    translations[number].callEntry = lowering.a.position
-    lowering.restoreStack()
-    if t.entry == 0 {
-      translations[number].entry = lowering.a.position
-      if checksNeed { lowering.a.checkFloatingPoint(t.need, distance: Lowering.restoreSize) }
-      if !t.isChecked {
-        translations[number].readyEntry = lowering.a.position
-        lowering.a.touchIfNegative()
-        // The address that a signal names.
-        entryChecks[lowering.a.position - 4] = number
-      }
+    translations[number].entry = lowering.a.position
+    if checksNeed { lowering.a.checkFloatingPoint(t.need) }
+    if !t.isChecked {
+      translations[number].readyEntry = lowering.a.position
+      lowering.a.touchIfNegative()
+      // The address that a signal names.
+      entryChecks[lowering.a.position - 4] = number
     }
     lowering.a.jump(to: t.start)
     free = lowering.a.position

@@ -30,9 +30,9 @@ struct PendingX87Pointers {
 extension Lowering {
   /// Emits a floating-point instruction, with the block's check behind it.
   mutating func copyFloatingPoint(_ i: Instruction, _ code: GuestCode, eip: UInt32) -> Bool {
-    guard FloatingPointNeed.of(i) != nil, code.isTwoByte || code.repeatPrefix == 0 else {
-      return false
-    }
+    guard FloatingPointNeed.of(i) != nil, code.isTwoByte || code.repeatPrefix == 0,
+      !i.usesStackRegister
+    else { return false }
     writeX87Pointers(before: i)
     if i.hasMemoryOperand, i.segment >= SegmentNumber.fs {
       code.emitAddressToR8(&a)
@@ -92,14 +92,14 @@ extension Lowering {
 
 extension Lowering {
   /// Emits what a block does when its need is not met: it loads the state and goes on behind the check, which
-  /// starts `distance` bytes behind this.
-  mutating func refuseFloatingPoint(distance: Int) {
+  /// starts behind this.
+  mutating func refuseFloatingPoint() {
     let start = a.position
     a.move(1, from: HostRegister.r8)
     a.storeState(StateOffset.translation, immediate: number)
     a.move(HostRegister.r9, need.rawValue)
     let size = Assembler.refusalSize
-    _ = a.loadAddress(HostRegister.r10, of: start + size + distance + Assembler.checkSize)
+    _ = a.loadAddress(HostRegister.r10, of: start + size + Assembler.checkSize)
     a.jump(to: exits.load)
     precondition(a.position == start + size)
   }
@@ -110,12 +110,12 @@ extension Assembler {
   static let refusalSize = 32
   static let checkSize = 15
 
-  /// Goes on if `need` is met, and else to the refusal that ends `distance` bytes before this. Changes no flag.
-  mutating func checkFloatingPoint(_ need: FloatingPointNeed, distance: Int) {
+  /// Goes on if `need` is met, and else to the refusal that ends before this. Changes no flag.
+  mutating func checkFloatingPoint(_ need: FloatingPointNeed) {
     let start = position
     move(HostRegister.r8, from: 1)
     loadState(1, StateOffset.isReady(need))
-    let refusal = start - distance - Self.refusalSize
+    let refusal = start - Self.refusalSize
     bytes(0xE3, UInt8(truncatingIfNeeded: refusal - (position + 2)))  // jrcxz
     move(1, from: HostRegister.r8)
     precondition(position == start + Self.checkSize)

@@ -86,10 +86,35 @@ struct GuestCode {
     a.byte(opcode)
   }
 
-  /// Emits the instruction as it stands; a memory operand goes through the window unless `window` is false.
-  func emitCopy(_ a: inout Assembler, window: Bool = true) {
+  /// Whether ESP is the base of the memory operand.
+  var hasStackBase: Bool {
+    guard let at = modrmOffset else { return false }
+    return modrm < 0xC0 && modrm & 7 == 4 && bytes[at + 1] & 7 == 4
+  }
+
+  /// The REX prefix that makes R12 of ESP, 0 when it is not there. AH...BH cannot be named beside it.
+  /// - Parameter usesStack: whether an operand is the register ESP or SP. Then no field holds an AH, or an XMM
+  ///   register's number.
+  func stackPrefix(usesStack: Bool) -> UInt8 {
+    var bits: UInt8 = hasStackBase ? 1 : 0
+    if usesStack {
+      if modrmOffset == nil {
+        bits = 1
+      } else {
+        if modrm >> 3 & 7 == 4 { bits |= 4 }
+        if modrm >= 0xC0, modrm & 7 == 4 { bits |= 1 }
+      }
+    }
+    return bits == 0 ? 0 : 0x40 | bits
+  }
+
+  /// Emits the instruction as it stands, with ESP in R12; a memory operand goes through the window unless
+  /// `window` is false.
+  func emitCopy(_ a: inout Assembler, usesStack: Bool = false, window: Bool = true) {
     let isMoffs = !isTwoByte && opcode >= 0xA0 && opcode <= 0xA3
     emitPrefixes(&a, window: window && (isMemoryForm || isMoffs))
+    let prefix = stackPrefix(usesStack: usesStack)
+    if prefix != 0 { a.byte(prefix) }
     if !isTwoByte && opcode & 0xF0 == 0x40 {
       // INC and DEC of a register: REX prefixes in 64-bit mode.
       a.bytes(0xFF, 0xC0 | (opcode & 0x0F))
@@ -110,9 +135,9 @@ struct GuestCode {
   }
 
   /// Emits the instruction with its memory operand at [R8]. Not for byte registers AH...BH.
-  func emitAtR8(_ a: inout Assembler) {
+  func emitAtR8(_ a: inout Assembler, usesStack: Bool = false) {
     emitPrefixes(&a, window: true)
-    a.byte(0x41)
+    a.byte(0x41 | (usesStack ? stackPrefix(usesStack: true) & 4 : 0))
     guard let at = modrmOffset else {
       // A0...A3, which have no such form: 8A, 8B, 88, 89 with AL or EAX.
       a.bytes(0x88 | (opcode ^ 2) & 3, 0)
@@ -130,7 +155,7 @@ struct GuestCode {
       a.move(HostRegister.r8, moffs)
       return
     }
-    a.bytes(0x44, 0x8D)
+    a.bytes(hasStackBase ? 0x45 : 0x44, 0x8D)
     if modrm >> 6 == 0 && modrm & 7 == 5 {
       a.bytes(4, 0x25)
     } else {

@@ -61,7 +61,7 @@ extension Translator {
     traps.removeAll(keepingCapacity: true)
     for t in translations where t.isAlive { t.block.pointee.translation = 0 }
     translations.removeAll(keepingCapacity: true)
-    positions.removeAll(keepingCapacity: true)
+    places.removeAll(keepingCapacity: true)
     crossingCount = 1
     hasGlobalCode = false
     entryChecks.removeAll(keepingCapacity: true)

@@ -16,8 +16,10 @@ struct Lowering {
   let isGlobal: Bool
   /// Direct jumps and calls that leave their block.
   var links: [Link] = []
-  /// Displacements of calls that go through the table.
-  var tableCalls: [Int] = []
+  /// What PUSH and POP have still to add to R12, which makes it the guest's ESP.
+  var stackDelta: Int32 = 0
+  /// What the current block has still to take off the budget.
+  var pendingCharge: Int32 = 0
 
   init(a: Assembler, exits: ExitStubs, isGlobal: Bool) {
     self.a = a
@@ -68,7 +70,7 @@ struct Lowering {
 
   /// Operations that mean the same in 64-bit mode with the same registers, given 32-bit addressing through
   /// the window.
-  private static let copied: Set<Operation> = [
+  static let copied: Set<Operation> = [
     .mov, .movzx, .movsx, .xchg, .cmpxchg, .cmpxchg8b, .xadd, .bswap, .lea, .cmovcc, .cbw, .cwd,
     .lahf, .sahf, .nop, .add, .adc, .sub, .sbb, .cmp, .inc, .dec, .neg, .mul, .imul, .div, .idiv,
     .and, .or, .xor, .not, .test, .bt, .bts, .btr, .btc, .bsf, .bsr, .setcc, .rol, .ror, .rcl,
@@ -89,7 +91,7 @@ struct Lowering {
       return false
     case .lea:
       guard i.addressSize == 4 else { return false }
-      code.emitCopy(&a, window: false)
+      code.emitCopy(&a, usesStack: i.usesStackRegister, window: false)
       return true
     case .bt, .bts, .btr, .btc:
       // A bit number in a register reaches beyond the operand.
@@ -101,16 +103,19 @@ struct Lowering {
     if code.repeatPrefix != 0 { return false }
     if i.hasMemoryOperand, i.addressSize != 4 { return false }
     let needsSegmentBase = i.hasMemoryOperand && i.segment >= SegmentNumber.fs
-    if needsSegmentBase, usesHighByte(i) { return false }
+    let usesStack = i.usesStackRegister
+    if needsSegmentBase || code.stackPrefix(usesStack: usesStack) != 0, usesHighByte(i) {
+      return false
+    }
     // Their flags are undefined, and host processors differ; the interpreter leaves them alone.
     let keepsFlags = i.kind == .div || i.kind == .idiv
     if keepsFlags { a.saveFlagsToR11() }
     if needsSegmentBase {
       code.emitAddressToR8(&a)
       addSegmentBase(i.segment)
-      code.emitAtR8(&a)
+      code.emitAtR8(&a, usesStack: usesStack)
     } else {
-      code.emitCopy(&a)
+      code.emitCopy(&a, usesStack: usesStack)
     }
     if keepsFlags { a.restoreFlagsFromR11() }
     return true
@@ -124,7 +129,7 @@ struct Lowering {
     a.bytes(0x47, 0x8D, 0x04, 0x08)  // lea r8d, [r8+r9]
   }
 
-  /// AH...BH cannot be named beside R8.
+  /// AH...BH cannot be named beside R8 or R12.
   func usesHighByte(_ i: Instruction) -> Bool {
     func high(_ o: Operand) -> Bool { o.isGeneral && o.size == 1 && o.reg >= 4 }
     return high(i.operands.0) || high(i.operands.1) || high(i.operands.2)
@@ -145,6 +150,14 @@ struct Lowering {
   /// guest dword at [base + displacement] = immediate
   mutating func store(immediate: UInt32, base: UInt8, displacement: Int32) {
     a.storeGuest(immediate: immediate, base: base, displacement: displacement)
+  }
+}
+
+extension Instruction {
+  /// Whether an operand is ESP or SP.
+  var usesStackRegister: Bool {
+    func isStack(_ o: Operand) -> Bool { o.isGeneral && o.reg == 4 && o.size != 1 }
+    return isStack(operands.0) || isStack(operands.1) || isStack(operands.2)
   }
 }
 

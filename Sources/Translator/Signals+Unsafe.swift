@@ -30,6 +30,7 @@ extension Translator {
     let index = self.index(t, at: position)
     let op = t.block.ops + index
     cpu.pointee.eip = t.eip
+    catchUp(t, index)
     refundIterations(op)
     if cpu.pointee.translated.fpuRestore != 0 { X87Pointers.complete(cpu, t, before: index) }
     // Its count is too high for any budget: it is the comparison that ends it.
@@ -42,7 +43,11 @@ extension Translator {
       if offset < 1 << 32, case .mapped(let ofUser) = resolve(linear, write: write) {
         // Ring 0 meets other pages there after each switch of address spaces.
         if ofUser, cpu.pointee.cpl != 3 { noteTrap(t, index, weight: 1) }
-        return self.position(t, index)
+        if translations[number].isAlive { return resume(t, index) }
+        // Its first bytes are a jump now.
+        switchback_flags_to_lazy(cpu)
+        finish(t, op, UInt32(LEAVE_RESTART.rawValue))
+        return nil
       }
     }
     // The interpreter does what the window cannot: faults, devices, writes to code.
@@ -64,7 +69,7 @@ extension Translator {
       switchback_fpu_allows(cpu, cpu.pointee.translated.fpuRestore) != 0
     {
       switchback_flags_from_lazy(cpu)
-      return self.position(t, index + 1)
+      return resume(t, index + 1)
     }
     if leave == 0 {
       finish(t, op, UInt32(STOP_ATTENTION.rawValue))
@@ -79,6 +84,22 @@ extension Translator {
     var index = t.instructionCount
     while self.position(t, index) > position { index -= 1 }
     return index
+  }
+
+  /// Makes ESP and the budget what they are before instruction `index`, whose code may run behind them.
+  private func catchUp(_ t: Translation, _ index: Int) {
+    let place = place(t, index)
+    cpu.esp &+= UInt32(bitPattern: Int32(place.stackDelta))
+    if !place.isCharged { cpu.pointee.translated.budget &-= charge(t) }
+  }
+
+  /// Undoes `catchUp` to go on at instruction `index`.
+  /// - Returns: its position.
+  private func resume(_ t: Translation, _ index: Int) -> Int {
+    let place = place(t, index)
+    cpu.esp &-= UInt32(bitPattern: Int32(place.stackDelta))
+    if !place.isCharged { cpu.pointee.translated.budget &+= charge(t) }
+    return Int(place.position)
   }
 
   /// Gives back what a repeated string instruction has taken off the budget for the iterations to come.

@@ -16,7 +16,7 @@ extension StateOffset {
       (at(\.codeGeneration), "codeGeneration"), (at(\.translated), "translated"),
       (hostFlags, "hostFlags"), (at(\.translated.hostStack), "hostStack"),
       (at(\.translated.budget), "budget"), (at(\.translated.returnStack), "returnStack"),
-      (jumpTable, "jumpTable"), (at(\.translated.cycleEnd), "cycleEnd"),
+      (at(\.translated.jumpTable), "jumpTable"), (at(\.translated.cycleEnd), "cycleEnd"),
       (at(\.translated.window), "window"), (at(\.translated.resume), "resume"),
       (exitOp, "exitOp"), (link, "link"), (exitLeave, "exitLeave"), (translation, "translation"),
       (at(\.translated.faultPC), "faultPC"), (at(\.translated.fpuReady), "fpuReady"),

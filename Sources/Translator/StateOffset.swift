@@ -7,7 +7,6 @@ enum StateOffset {
   static let link = MemoryLayout<CPUState>.offset(of: \.translated.link)!
   static let returnStackTop = MemoryLayout<CPUState>.offset(of: \.translated.returnStackTop)!
   static let window = MemoryLayout<CPUState>.offset(of: \.translated.window)!
-  static let jumpTable = MemoryLayout<CPUState>.offset(of: \.translated.jumpTable)!
   static let translation = MemoryLayout<CPUState>.offset(of: \.translated.translation)!
   static let exitOp = MemoryLayout<CPUState>.offset(of: \.translated.exitOp)!
   static let exitLeave = MemoryLayout<CPUState>.offset(of: \.translated.exitLeave)!

@@ -9,13 +9,11 @@ struct Translation {
   let start: Int
   /// Position behind its last byte.
   var end: Int
-  /// Where `Translator.positions` holds the positions of its instructions, and of the end of the last.
-  let firstPosition: Int
+  /// Where `Translator.places` holds the places of its instructions, and of the end of the last.
+  let firstPlace: Int
   let instructionCount: Int
   /// Position where any jump may enter it; 0 = none yet.
   var entry: Int
-  /// Position where a host CALL enters it, which restores the guest's stack pointer; 0 = none yet.
-  var callEntry: Int
   /// Positions of the stubs of its unit.
   var stubs = 0..<0
   /// Number, plus 1, of another translation of the block: for another address or the other privilege level.
@@ -35,4 +33,13 @@ struct Translation {
   /// Position where jumps from code with the same needs may enter it; 0 = none yet.
   var readyEntry: Int
   var isAlive = true
+}
+
+/// Where the code of an instruction starts, and what has not caught up there with the guest's state.
+struct Place {
+  let position: Int32
+  /// What is to be added to R12 to make it the guest's ESP.
+  var stackDelta: Int16 = 0
+  /// Whether its block has been taken off the budget.
+  var isCharged = true
 }

@@ -46,8 +46,8 @@ public final class Translator: Engine, TranslationObserver {
   var translations: [Translation] = []
   /// Whether code in global pages has been translated since all translations were thrown away last.
   var hasGlobalCode = false
-  /// Positions of instructions, see `Translation.firstPosition`.
-  var positions: [Int32] = []
+  /// Places of instructions, see `Translation.firstPlace`.
+  var places: [Place] = []
   /// For blocks across two pages: the `codeGeneration` in which the second page was last looked up.
   let crossings: UnsafeMutablePointer<UInt64>
   var crossingCount = 1
@@ -258,7 +258,7 @@ public final class Translator: Engine, TranslationObserver {
     cpu.pointee.translated.budget = slice << 20
     cpu.pointee.translated.returnStack = returnStack.top
     cpu.pointee.translated.fpuRestore = 0
-    guard makeEntries(number) else { return interpreter.execute(translations[number].block) }
+    guard makeEntry(number) else { return interpreter.execute(translations[number].block) }
     if !stepsBlocks { spaces.setEntry(translations[number]) }
     interpreter.history.record(translations[number].eip)
     switchback_flags_from_lazy(cpu)
@@ -301,8 +301,7 @@ public final class Translator: Engine, TranslationObserver {
   /// Finds the translation of the block that a jump leads to, and links the jump.
   /// - Returns: where to go on, nil to return to the loop.
   private func follow() -> Int? {
-    let name = Int(bitPattern: cpu.pointee.translated.link)
-    let link = name >> 1
+    let link = Int(bitPattern: cpu.pointee.translated.link)
     let evictions = statistics.evictions
     guard !stepsBlocks, cpu.pointee.stop == 0, cpu.cachedCodePage(cpu.pointee.eip) != nil,
       let block = try? interpreter.currentBlock()
@@ -313,7 +312,7 @@ public final class Translator: Engine, TranslationObserver {
     }
     cpu.pointee.cycles = now
     guard let number = translation(for: block) else { return nil }
-    guard makeEntries(number) else { return nil }
+    guard makeEntry(number) else { return nil }
     let target = translations[number]
     spaces.setEntry(target)
     if link != 0, evictions == statistics.evictions,
@@ -321,9 +320,7 @@ public final class Translator: Engine, TranslationObserver {
     {
       let ready = find(link).map { translations[$0].need.isSuperset(of: target.need) } ?? false
       Assembler(base: code.writable, position: 0)
-        .patch(
-          link,
-          to: name & 1 != 0 ? target.callEntry : ready ? target.readyEntry : target.entry)
+        .patch(link, to: ready ? target.readyEntry : target.entry)
       statistics.chained += 1
     }
     return target.entry
@@ -363,5 +360,7 @@ public final class Translator: Engine, TranslationObserver {
   }
 
   /// Position of instruction `index` of a translation; its count stands for the end of the last.
-  func position(_ t: Translation, _ index: Int) -> Int { Int(positions[t.firstPosition + index]) }
+  func position(_ t: Translation, _ index: Int) -> Int { Int(place(t, index).position) }
+
+  func place(_ t: Translation, _ index: Int) -> Place { places[t.firstPlace + index] }
 }

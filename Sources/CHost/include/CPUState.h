@@ -116,9 +116,9 @@ enum FPUParts {
 
 /// What translated code and the monitor tell each other.
 typedef struct TranslatedState {
-  uint64_t hostStack;    ///< Host RSP while translated code runs: guest ESP is in RSP.
+  uint64_t hostStack;    ///< Host RSP while translated code runs, which has its return stack there.
   uint64_t budget;       ///< R15: cycles left << 20 | instructions retired since entry.
-  uint64_t returnStack;  ///< R13: where the host return addresses of guest calls are pushed.
+  uint64_t returnStack;  ///< RSP: where the host return addresses of guest calls are pushed.
   uint64_t returnStackTop;  ///< Its value when it is empty: there lies the address of a stub.
   uint64_t jumpTable;    ///< Code offsets by linear EIP, 4 bytes each; 0 = none.
   uint64_t cycleEnd;     ///< The clock when the budget has 0 cycles left.
