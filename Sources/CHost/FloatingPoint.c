@@ -34,7 +34,7 @@ static void pack(CPUState *cpu) {
   image->mxcsr = 0x1F80;
   uint32_t top = f->status >> 11;
   for (uint32_t n = 0; n < 8; n++) memcpy(image->stack[n], f->registers[(top + n) & 7], 16);
-  cpu->translated.x87Opcode = cpu->translated.x87Segment = 0;
+  cpu->translated.x87Opcode = 0;
 }
 
 __attribute__((used)) static void switchback_fpu_unpack(CPUState *cpu) {
@@ -47,12 +47,13 @@ __attribute__((used)) static void switchback_fpu_unpack(CPUState *cpu) {
   uint32_t top = f->status >> 11;
   for (uint32_t n = 0; n < 8; n++) memcpy(f->registers[(top + n) & 7], image->stack[n], 10);
   // The host's pointers are those of emitted code: the code has written the guest's to the state.
-  if (t->x87Opcode) {
+  if (t->x87Opcode & X87_IS_SET) {
     f->opcode = t->x87Opcode & 0x7FF;
     f->instructionSelector = cpu->segments[1].selector;
   }
-  if (t->x87Segment) f->operandSelector = cpu->segments[t->x87Segment & 7].selector;
-  t->x87Opcode = t->x87Segment = 0;
+  uint32_t operand = t->x87Opcode >> 16;
+  if (operand & X87_IS_SET) f->operandSelector = cpu->segments[operand & 7].selector;
+  t->x87Opcode = 0;
 }
 
 int switchback_fpu_allows(const CPUState *cpu, uint32_t need) {

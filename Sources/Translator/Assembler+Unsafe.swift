@@ -178,6 +178,13 @@ struct Assembler {
     word32(immediate)
   }
 
+  /// word at state + offset = immediate
+  mutating func storeState16(_ offset: Int, immediate: UInt16) {
+    bytes(0x66, 0x41, 0xC7, 0x86)
+    word32(UInt32(offset))
+    bytes(UInt8(truncatingIfNeeded: immediate), UInt8(truncatingIfNeeded: immediate >> 8))
+  }
+
   /// dword at state + offset = register
   mutating func storeState(_ offset: Int, _ register: UInt8) {
     bytes(0x41 | (register >= 8 ? 4 : 0), 0x89, 0x80 | (register & 7) << 3 | 6)

@@ -117,7 +117,7 @@ extension Lowering {
     settleStack()
     let target = next &+ i.immediate
     if isRelative, isLinkable(target) {
-      links.append(Link(hole: a.call(), target: target, kind: .linked))
+      links.append(Link(hole: a.call(), target: target, kind: .linked, unchecked: unchecked))
     } else {
       if isRelative { a.move(HostRegister.r9, target) }
       a.loadTarget(codeBase: exits.codeBase)
@@ -198,7 +198,9 @@ extension Lowering {
   /// The same for a jump that has been emitted with its displacement open.
   mutating func exit(to target: UInt32, jump hole: Int) {
     links.append(
-      Link(hole: hole, target: target, kind: isLinkable(target) ? .linked : .table, need: need))
+      Link(
+        hole: hole, target: target, kind: isLinkable(target) ? .linked : .table,
+        unchecked: unchecked, need: need))
   }
 
   /// Returns to the monitor, which looks at the state again before it goes on at `target`.
@@ -285,6 +287,8 @@ struct Link {
   let hole: Int
   let target: UInt32
   let kind: Kind
+  /// `Translation.uncheckedAfter` of the block that it leaves.
+  let unchecked: UInt32
   /// What the block that it leaves has in the host's registers.
   var need: FloatingPointNeed = []
 }

@@ -83,7 +83,7 @@ extension Translator {
       isGlobal: cpu.isCodePageGlobal(eip))
     if lowering.isGlobal { hasGlobalCode = true }
     let first = translations.count
-    var progress = UnitProgress()
+    var progress = UnitProgress(first: first)
     for b in unit.blocks {
       let offset = b.pointee.physical &- block.pointee.physical
       if let address = progress.continuation, address != eip &+ offset {
@@ -170,16 +170,40 @@ extension Translator {
   private struct UnitProgress {
     /// The guest address whose code must follow.
     var continuation: UInt32?
-    /// Cycles of the blocks behind the last check of the budget on the way here.
+    /// The number of its first translation.
+    let first: Int
+    /// Cycles that may have passed since the last check of the budget on the way here.
     var unchecked: UInt32 = 0
     /// Jumps to be led to the stop of the budget before a micro-op.
     var stops: [(hole: Int, number: Int, op: Op)] = []
   }
 
-  /// Emits one block. Its cycles and instructions are taken off the budget at its head. The budget is checked
-  /// where the flags are dead. A block without such a place is checked at its head, without touching the flags,
-  /// unless it is entered from the block before only, or by a RET (every block that ends in one is checked),
-  /// and little time has passed since the last check. Other ways into such a block lead through a thunk.
+  /// Whether a block has to check the budget, given the cycles that may have passed without a check up to its
+  /// start and up to its end.
+  /// - Parameter isCheap: whether the flags are dead somewhere.
+  private func mustCheck(
+    _ block: BlockPointer, _ progress: UnitProgress, isLoopHead: Bool, isCheap: Bool,
+    after: UInt32
+  ) -> Bool {
+    // A loop whose head is dear to check is checked where it jumps back.
+    if progress.continuation == nil || isLoopHead, isCheap || !isLoopHead { return true }
+    if after > Self.uncheckedLimit { return true }
+    let last = lastInstruction(block)
+    if last.kind == .ret { return after > Self.returnLimit }
+    guard last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call else {
+      return false
+    }
+    let target = block.pointee.physical &+ block.pointee.length &+ last.immediate
+    if target == block.pointee.physical { return true }
+    return translations[progress.first...].contains {
+      $0.block.pointee.physical == target && !$0.isChecked && after > $0.uncheckedBefore
+    }
+  }
+
+  /// Emits one block. Its cycles and instructions are taken off the budget at its head, or where the budget is
+  /// checked: where the flags are dead, or else at its head, without touching them. Not every block is checked:
+  /// each assumes that some cycles may have passed since the last check, and jumps from where more may have
+  /// lead through a thunk that checks.
   private func emit(
     _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, isLoopHead: Bool,
     _ lowering: inout Lowering, _ progress: inout UnitProgress
@@ -226,12 +250,18 @@ extension Translator {
       lowering.checkCrossing(UInt64(UInt(bitPattern: crossings + crossing)))
     }
     let charge = Int32(block.pointee.cycles) << 20 - Int32(count)
-    let check = checkPosition(block, count)
+    let cheapCheck = checkPosition(block, count)
     let last = block.ops[count - 1].instruction
-    progress.unchecked += block.pointee.cycles
-    let isChecked =
-      check != nil || !isEntered || isLoopHead || last.kind == .ret
-      || progress.unchecked > Self.uncheckedLimit
+    let before = isEntered ? max(progress.unchecked, Self.joinLimit) : Self.joinLimit
+    let isChecked = mustCheck(
+      block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
+      after: before + block.pointee.cycles)
+    let check = isChecked ? cheapCheck : nil
+    // Its iterations may use up more than the budget.
+    let after =
+      last.isRepeated ? Self.uncheckedLimit : isChecked ? 0 : before + block.pointee.cycles
+    lowering.unchecked = after
+    progress.unchecked = last.kind == .call ? Self.returnLimit : after
     if check == 0 {
       lowering.a.subtractBudget(charge)
       progress.stops.append((lowering.a.jump(if: 8), number, block.ops))
@@ -241,9 +271,6 @@ extension Translator {
       lowering.a.addBudget(-charge)
       if isChecked { lowering.a.touchIfNegative() }
     }
-    if isChecked || last.kind == .call { progress.unchecked = 0 }
-    // Its iterations may have used up more than the budget.
-    if last.isRepeated { progress.unchecked = Self.uncheckedLimit }
     let firstPlace = places.count
     var flow = Lowering.Flow.next
     for index in 0..<count {
@@ -287,7 +314,8 @@ extension Translator {
         crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
-        isChecked: isChecked, readyEntry: isChecked ? startWhenReady : 0))
+        isChecked: isChecked, uncheckedBefore: before, uncheckedAfter: after,
+        readyEntry: isChecked ? startWhenReady : 0))
     block.pointee.translation = UInt32(number + 1)
     statistics.blocks += 1
     statistics.guestBytes += UInt64(block.pointee.length)
@@ -307,8 +335,7 @@ extension Translator {
         let block = interpreter.cache.find(page | link.target & 0xFFF, codeSize: 4),
         let number = existing(block, at: link.target)
       else { return false }
-      let t = translations[number]
-      let entry = link.need.isSuperset(of: t.need) ? t.readyEntry : t.entry
+      let entry = translations[number].entry(with: link.need, unchecked: link.unchecked)
       guard entry != 0 else { return false }
       lowering.a.patch(link.hole, to: entry)
       statistics.chained += 1

@@ -12,7 +12,6 @@ extension StateOffset {
   static let instructionOffset = MemoryLayout<CPUState>.offset(of: \.fpu.instructionOffset)!
   static let operandOffset = MemoryLayout<CPUState>.offset(of: \.fpu.operandOffset)!
   static let x87Opcode = MemoryLayout<CPUState>.offset(of: \.translated.x87Opcode)!
-  static let x87Segment = MemoryLayout<CPUState>.offset(of: \.translated.x87Segment)!
 
   static func isReady(_ need: FloatingPointNeed) -> Int {
     MemoryLayout<CPUState>.offset(of: \.translated.fpuReady)! + Int(need.rawValue) * 4
@@ -25,6 +24,8 @@ struct PendingX87Pointers {
   var instruction: (eip: UInt32, opcode: UInt16)?
   /// The instruction whose operand FDP points to.
   var operand: (instruction: Instruction, code: GuestCode)?
+  /// The segment of the last operand, to be written with FOP.
+  var segment: UInt8?
 }
 
 extension Lowering {
@@ -43,7 +44,10 @@ extension Lowering {
     }
     if X87Pointers.areSet(by: i) {
       pointers.instruction = (eip, i.selector)
-      if i.hasMemoryOperand { pointers.operand = (i, code) }
+      if i.hasMemoryOperand {
+        pointers.operand = (i, code)
+        pointers.segment = i.segment
+      }
     }
     return true
   }
@@ -59,22 +63,30 @@ extension Lowering {
 
   /// Writes all pointers, before the monitor or a handler may look at them.
   mutating func writeX87Pointers() {
-    if let instruction = pointers.instruction {
-      a.storeState(StateOffset.instructionOffset, immediate: instruction.eip)
-      a.storeState(
-        StateOffset.x87Opcode, immediate: UInt32(instruction.opcode) | 0x8000_0000)
-      pointers.instruction = nil
-    }
     if let operand = pointers.operand { writeX87Operand(operand) }
+    guard let instruction = pointers.instruction else { return }
+    a.storeState(StateOffset.instructionOffset, immediate: instruction.eip)
+    let opcode = UInt32(instruction.opcode) | UInt32(X87_IS_SET)
+    if let segment = pointers.segment {
+      a.storeState(
+        StateOffset.x87Opcode,
+        immediate: opcode | (UInt32(segment) | UInt32(X87_IS_SET)) << 16)
+    } else {
+      // The upper half is of the last instruction with an operand.
+      a.storeState16(StateOffset.x87Opcode, immediate: UInt16(opcode))
+    }
+    pointers = PendingX87Pointers()
   }
 
   private mutating func writeX87Operand(
     _ operand: (instruction: Instruction, code: GuestCode)
   ) {
-    operand.code.emitAddressToR8(&a)
-    a.storeState(StateOffset.operandOffset, HostRegister.r8)
-    a.storeState(
-      StateOffset.x87Segment, immediate: UInt32(operand.instruction.segment) | 0x8000_0000)
+    if let register = operand.code.plainAddress {
+      a.storeState(StateOffset.operandOffset, HostRegister.of(register))
+    } else {
+      operand.code.emitAddressToR8(&a)
+      a.storeState(StateOffset.operandOffset, HostRegister.r8)
+    }
     pointers.operand = nil
   }
 

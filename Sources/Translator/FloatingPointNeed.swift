@@ -115,10 +115,11 @@ enum X87Pointers {
         cpu.pointee.fpu.opcode = i.selector
       }
       if i.hasMemoryOperand {
-        // Otherwise it was written before the register changed.
-        if changed & addressRegisters(i) == 0, !segmentsChanged {
+        // Otherwise they were written before that changed.
+        if segmentsChanged { return }
+        cpu.pointee.fpu.operandSelector = cpu.segment(i.segment).pointee.selector
+        if changed & addressRegisters(i) == 0 {
           cpu.pointee.fpu.operandOffset = cpu.effectiveOffset(op)
-          cpu.pointee.fpu.operandSelector = cpu.segment(i.segment).pointee.selector
         }
         return
       }

@@ -148,6 +148,12 @@ struct GuestCode {
     for i in (at + 1 + addressLength)..<max(length, at + 1 + addressLength) { a.byte(bytes[i]) }
   }
 
+  /// The general register that alone is the memory operand's offset.
+  var plainAddress: UInt8? {
+    guard modrmOffset != nil, modrm >> 6 == 0, modrm & 7 != 4, modrm & 7 != 5 else { return nil }
+    return modrm & 7
+  }
+
   /// Emits R8D = the offset of the memory operand.
   func emitAddressToR8(_ a: inout Assembler) {
     guard let at = modrmOffset else {

@@ -18,6 +18,8 @@ struct Lowering {
   var links: [Link] = []
   /// What PUSH and POP have still to add to R12, which makes it the guest's ESP.
   var stackDelta: Int32 = 0
+  /// `Translation.uncheckedAfter` of the current block.
+  var unchecked: UInt32 = 0
   /// What the current block has still to take off the budget.
   var pendingCharge: Int32 = 0
 

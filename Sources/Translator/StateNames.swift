@@ -20,7 +20,7 @@ extension StateOffset {
       (at(\.translated.window), "window"), (at(\.translated.resume), "resume"),
       (exitOp, "exitOp"), (link, "link"), (exitLeave, "exitLeave"), (translation, "translation"),
       (at(\.translated.faultPC), "faultPC"), (at(\.translated.fpuReady), "fpuReady"),
-      (instructionOffset, "fip"), (operandOffset, "fdp"), (x87Opcode, "fop"), (x87Segment, "fds"),
+      (instructionOffset, "fip"), (operandOffset, "fdp"), (x87Opcode, "fop"),
     ]
     for (number, name) in ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"].enumerated() {
       list.append((at(\.gpr) + number * 4, name))

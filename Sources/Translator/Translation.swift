@@ -30,9 +30,25 @@ struct Translation {
   let startWhenReady: Int
   /// Whether it checks the budget.
   let isChecked: Bool
+  /// Cycles that may pass without a check before it is entered at its start, and up to its end.
+  let uncheckedBefore: UInt32
+  let uncheckedAfter: UInt32
   /// Position where jumps from code with the same needs may enter it; 0 = none yet.
   var readyEntry: Int
   var isAlive = true
+
+  /// Position where a jump may enter it for good; 0 = none yet.
+  /// - Parameters:
+  ///   - need: what the code that jumps has in the host's registers.
+  ///   - unchecked: the cycles that may have passed there without a check.
+  func entry(with available: FloatingPointNeed, unchecked: UInt32) -> Int {
+    let isReady = available.isSuperset(of: need)
+    if isChecked || unchecked <= uncheckedBefore {
+      if isReady { return startWhenReady }
+      if start != startWhenReady { return start }
+    }
+    return isReady ? readyEntry : entry
+  }
 }
 
 /// Where the code of an instruction starts, and what has not caught up there with the guest's state.

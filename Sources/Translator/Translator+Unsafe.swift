@@ -70,6 +70,9 @@ public final class Translator: Engine, TranslationObserver {
   static let uncheckedLimit: UInt32 = 256
   /// and in the next block by as many up to its check.
   static let checkLimit: UInt32 = 64
+  /// As many at a jump to another block's start, and behind a RET.
+  static let joinLimit: UInt32 = 64
+  static let returnLimit: UInt32 = 64
   /// So it is stopped this many cycles before the deadline; the interpreter does the rest, an instruction at
   /// least, since the check has destroyed dead flags.
   private static let usualSlack = UInt64(uncheckedLimit + checkLimit + 64)
@@ -318,10 +321,12 @@ public final class Translator: Engine, TranslationObserver {
     if link != 0, evictions == statistics.evictions,
       (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal
     {
-      let ready = find(link).map { translations[$0].need.isSuperset(of: target.need) } ?? false
-      Assembler(base: code.writable, position: 0)
-        .patch(link, to: ready ? target.readyEntry : target.entry)
-      statistics.chained += 1
+      if let source = find(link) {
+        let t = translations[source]
+        let entry = target.entry(with: t.need, unchecked: t.uncheckedAfter)
+        Assembler(base: code.writable, position: 0).patch(link, to: entry)
+        statistics.chained += 1
+      }
     }
     return target.entry
   }

@@ -114,6 +114,8 @@ enum FPUParts {
   FPU_CONTROL = 4,  ///< To change the x87 control word.
 };
 
+enum { X87_IS_SET = 0x8000 };
+
 /// What translated code and the monitor tell each other.
 typedef struct TranslatedState {
   uint64_t hostStack;    ///< Host RSP while translated code runs, which has its return stack there.
@@ -139,8 +141,9 @@ typedef struct TranslatedState {
   uint32_t fpuLive;      ///< `FPUParts` of the guest's state that are in the host's registers; 0 outside translated code.
   uint32_t fpuRestore;   ///< Those that were when translated code was left; loaded on entering it.
   uint32_t fpuReady[8];  ///< By a set of `FPUParts`: whether code that needs these may run now.
-  uint32_t x87Opcode;    ///< Bit 31 and FOP of an x87 instruction that emitted code has executed; 0 = none since the state was loaded.
-  uint32_t x87Segment;   ///< Bit 31 and the segment of the last one with a memory operand.
+  /// FOP of the last x87 instruction that emitted code has executed since the state was loaded, and in the upper half
+  /// the segment of the last one with a memory operand; each with X87_IS_SET, or 0 if there was none.
+  uint32_t x87Opcode;
   void *_Nullable fpuImage;  ///< 512 bytes for FXSAVE.
   uint64_t *_Nullable callouts;  ///< Calls of handlers by instruction row.
 } TranslatedState;
