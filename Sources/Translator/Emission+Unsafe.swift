@@ -102,6 +102,8 @@ extension Translator {
       lowering.a.patch(stop.hole, to: lowering.a.position)
       lowering.eip = translations[stop.number].eip
       lowering.number = UInt32(stop.number)
+      lowering.pointers = stop.pointers
+      lowering.writeX87Pointers()
       lowering.stopBefore(UInt64(UInt(bitPattern: stop.op)))
     }
     statistics.hostBytes += UInt64(lowering.a.position - free)
@@ -174,8 +176,15 @@ extension Translator {
     let first: Int
     /// Cycles that may have passed since the last check of the budget on the way here.
     var unchecked: UInt32 = 0
-    /// Jumps to be led to the stop of the budget before a micro-op.
-    var stops: [(hole: Int, number: Int, op: Op)] = []
+    var stops: [Stop] = []
+  }
+
+  /// A jump to be led to the stop of the budget before a micro-op.
+  private struct Stop {
+    let hole: Int
+    let number: Int
+    let op: Op
+    let pointers: PendingX87Pointers
   }
 
   /// Whether a block has to check the budget, given the cycles that may have passed without a check up to its
@@ -264,7 +273,8 @@ extension Translator {
     progress.unchecked = last.kind == .call ? Self.returnLimit : after
     if check == 0 {
       lowering.a.subtractBudget(charge)
-      progress.stops.append((lowering.a.jump(if: 8), number, block.ops))
+      progress.stops.append(
+        Stop(hole: lowering.a.jump(if: 8), number: number, op: block.ops, pointers: .init()))
     } else if check != nil {
       lowering.pendingCharge = charge
     } else {
@@ -275,7 +285,6 @@ extension Translator {
     var flow = Lowering.Flow.next
     for index in 0..<count {
       if index == check, index > 0 {
-        lowering.writeX87Pointers()
         lowering.settleStack()
         if lowering.pendingCharge != 0 {
           lowering.a.subtractBudget(lowering.pendingCharge)
@@ -283,7 +292,10 @@ extension Translator {
         } else {
           lowering.a.testBudget()
         }
-        progress.stops.append((lowering.a.jump(if: 8), number, block.ops + index))
+        progress.stops.append(
+          Stop(
+            hole: lowering.a.jump(if: 8), number: number, op: block.ops + index,
+            pointers: lowering.pointers))
       }
       let op = block.ops + index
       let guest = GuestCode(
