@@ -158,11 +158,29 @@ static void flags_from_lazy(CPUState *cpu) {
 void switchback_flags_to_lazy(CPUState *cpu) { flags_to_lazy(cpu); }
 void switchback_flags_from_lazy(CPUState *cpu) { flags_from_lazy(cpu); }
 
+int switchback_is_flat(const CPUState *cpu) {
+  enum { ES, CS, SS, DS, FS, GS, NULL_SEGMENT = 1 << 16, EFLAGS_DF = 0x400 };
+  static const uint64_t all = UINT64_C(1) << 32;
+  const SegmentRegister *s = cpu->segments;
+  if (cpu->codeSize != 4 || cpu->eflags & EFLAGS_DF || cpu->stackMask != UINT32_MAX || s[CS].base != 0 ||
+      s[CS].limit != UINT32_MAX || cpu->tlb == cpu->slowTLB)
+    return 0;
+  if (s[DS].base | s[ES].base | s[SS].base) return 0;
+  if (s[DS].writeEnd != all || s[DS].readEnd != all || s[ES].writeEnd != all || s[ES].readEnd != all ||
+      s[SS].writeEnd != all || s[SS].readEnd != all)
+    return 0;
+  // FS and GS may have a base, but no limit to check.
+  for (int n = FS; n <= GS; n++)
+    if (!(s[n].access & NULL_SEGMENT) && (s[n].writeEnd != all || s[n].readEnd != all)) return 0;
+  return 1;
+}
+
 /// Runs the interpreter's handler for one instruction of a block that has been charged `blockCycles`.
 __attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const MicroOp *op,
                                                        uint32_t blockCycles) {
   TranslatedState *t = &cpu->translated;
-  blockCycles &= ~CALLOUT_USES_FPU;
+  int mayBend = (blockCycles & CALLOUT_MAY_BEND) != 0;
+  blockCycles &= ~(CALLOUT_USES_FPU | CALLOUT_MAY_BEND);
   uint32_t row = op->instruction.row;
   if (row != UINT16_MAX) t->callouts[row]++;
   t->exitOp = op;
@@ -174,6 +192,7 @@ __attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const Micr
   cpu->op = 0;
   // Iterations of repeated instructions have added to the clock.
   t->budget -= (cpu->cycles - start) << 20;
+  if (leave == 0 && mayBend && !switchback_is_flat(cpu)) leave = STOP_ATTENTION;
   if (leave != 0) {
     t->exitLeave = leave;
     return leave;

@@ -151,11 +151,23 @@ extension CPU {
 
   /// Replaces the whole EFLAGS register and lets the engine see a changed IF, TF, RF, VM or AC.
   public func setEFLAGS(_ value: UInt32) {
+    changeEFLAGS(value)
+    requestAttention()
+  }
+
+  /// The same for instructions that can do without attention where no flag asks for it.
+  public func changeEFLAGS(_ value: UInt32) {
     setArithmeticFlags(value)
     let old = pointee.eflags
     pointee.eflags = (value & 0x003F_7700) | 2
-    if (old ^ pointee.eflags) & EFLAGS.ac != 0 { selectTLB() }
-    requestAttention()
+    let changed = old ^ pointee.eflags
+    if changed & EFLAGS.ac != 0 { selectTLB() }
+    let accepts = pointee.eflags & EFLAGS.if != 0 && pointee.interruptLine != 0
+    if accepts || (old | pointee.eflags) & (EFLAGS.tf | EFLAGS.rf) != 0
+      || changed & (EFLAGS.ac | EFLAGS.vm) != 0
+    {
+      requestAttention()
+    }
   }
 
   /// Whether condition code `condition` (0...15, as in Jcc) holds. SDM vol. 1, appendix B.

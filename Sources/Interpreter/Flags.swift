@@ -45,8 +45,10 @@ enum FlagsFamily {
           try FlagsFamily.requireIOPL(cpu)
           if cpu.pointee.eflags & EFLAGS.if == 0 {
             cpu.pointee.eflags |= EFLAGS.if
-            cpu.pointee.shadow = InterruptShadow.sti
-            cpu.requestAttention()
+            if FlagsFamily.needsShadow(cpu, op) {
+              cpu.pointee.shadow = InterruptShadow.sti
+              cpu.requestAttention()
+            }
           }
           return cpu.pointee.stop
         }
@@ -62,6 +64,17 @@ enum FlagsFamily {
   /// CLI and STI need CPL <= IOPL. CPL is 0 in real mode and 3 in virtual-8086 mode.
   private static func requireIOPL(_ cpu: CPU) throws(Fault) {
     if cpu.pointee.cpl > cpu.iopl { throw .generalProtection() }
+  }
+
+  /// Whether an interrupt could be accepted between STI and the end of the next instruction if nothing held it
+  /// back. Devices raise one at deadlines only; HLT waits for the next.
+  private static func needsShadow(_ cpu: CPU, _ op: Op) -> Bool {
+    let end = cpu.pointee.cycles &+ UInt64(op.pointee.cyclesBefore) &+ UInt64(op.pointee.cycles)
+    if end >= cpu.pointee.deadline || cpu.pointee.stop != 0 { return true }
+    if cpu.pointee.interruptLine != 0 || cpu.pointee.nmiPending != 0 { return true }
+    let next = op[1]
+    let isEnd = next.startOffset == next.endOffset
+    return isEnd || next.instruction.kind == .hlt || next.instruction.isRepeated
   }
 
   /// SDM vol. 2, "PUSHF/PUSHFD".
@@ -88,7 +101,7 @@ enum FlagsFamily {
     } else {
       new = UInt32(try cpu.pop(as: UInt16.self))
     }
-    cpu.setEFLAGS(((cpu.eflags & ~mask) | (new & mask)) & ~EFLAGS.rf)
+    cpu.changeEFLAGS(((cpu.eflags & ~mask) | (new & mask)) & ~EFLAGS.rf)
     return leaveIfBackward(cpu)
   }
 

@@ -243,17 +243,27 @@ extension Lowering {
   }
 
   /// Calls the interpreter's handler for the micro-op at a host address.
-  mutating func call(_ op: UInt64, usesFloatingPoint: Bool) {
+  mutating func call(_ op: UInt64, _ i: Instruction) {
     writeX87Pointers()
     settleStack()
     settleCharge()
     a.storeState(StateOffset.eip, immediate: eip)
     a.storeState(StateOffset.translation, immediate: number)
     a.move64(HostRegister.r9, op)
-    a.move(HostRegister.r11, blockCycles | (usesFloatingPoint ? CALLOUT_USES_FPU : 0))
+    let uses: UInt32 = Self.usesFloatingPoint(i) ? CALLOUT_USES_FPU : 0
+    a.move(HostRegister.r11, blockCycles | uses | (Self.mayBend(i) ? CALLOUT_MAY_BEND : 0))
     let resume = a.loadAddress(HostRegister.r10, of: 0)
     a.jump(to: exits.callout)
     a.patch(resume, to: a.position)
+  }
+
+  /// Whether an instruction that does not end its block may change what translated code takes for granted.
+  private static func mayBend(_ i: Instruction) -> Bool {
+    guard i.row != .max else { return false }
+    switch i.kind {
+    case .popf, .movToSegment, .popSegment, .lds, .les, .lss, .lfs, .lgs: return true
+    default: return false
+    }
   }
 
   /// What the jumps and calls of the unit need outside the flow: stubs that ask for the target.

@@ -56,7 +56,7 @@ struct Lowering {
       if let flow = string(i, cyclesPerIteration: cyclesPerIteration) { return flow }
       if let flow = special(i, code, next: next) { return flow }
     }
-    call(op, usesFloatingPoint: Self.usesFloatingPoint(i))
+    call(op, i)
     guard i.row != .max else {
       leave(at: next)
       return .ended

@@ -186,27 +186,9 @@ public final class Translator: Engine, TranslationObserver {
     }
   }
 
-  /// Whether every segment is flat, so that offsets are linear addresses, code is 32-bit and strings ascend.
-  private var isFlat: Bool {
-    guard cpu.pointee.codeSize == 4, cpu.pointee.eflags & EFLAGS.df == 0,
-      cpu.pointee.stackMask == .max, cpu.cs.pointee.base == 0,
-      cpu.cs.pointee.limit == .max
-    else { return false }
-    for number in [SegmentNumber.ds, SegmentNumber.es, SegmentNumber.ss] {
-      let s = cpu.segment(number).pointee
-      if s.base != 0 || s.writeEnd != 1 << 32 || s.readEnd != 1 << 32 { return false }
-    }
-    // FS and GS may have a base, but no limit to check.
-    for number in [SegmentNumber.fs, SegmentNumber.gs] {
-      let s = cpu.segment(number).pointee
-      if s.access & (1 << 16) == 0, s.writeEnd != 1 << 32 || s.readEnd != 1 << 32 { return false }
-    }
-    return cpu.pointee.tlb != cpu.pointee.slowTLB
-  }
-
   /// The translation to run for the block at EIP, made when the block is hot; nil to interpret.
   private func translation(for block: BlockPointer) -> Int? {
-    guard !interpreter.single, isFlat,
+    guard !interpreter.single, switchback_is_flat(cpu) != 0,
       cpu.pointee.cycles &+ UInt64(block.pointee.cycles) &+ slack < cpu.pointee.deadline
     else { return nil }
     if let number = existing(block, at: cpu.pointee.eip) {

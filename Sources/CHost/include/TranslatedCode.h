@@ -12,8 +12,15 @@ enum TranslatedExit {
   TRANSLATED_REFUSED = 4,  ///< Block `translation` needs floating-point state that the guest may not use now; nothing of it has run.
 };
 
-/// In the block's cycles that a call-out passes: the handler reads or writes floating-point state.
-enum { CALLOUT_USES_FPU = 1u << 31 };
+/// In the block's cycles that a call-out passes.
+enum {
+  CALLOUT_USES_FPU = 1u << 31,    ///< The handler reads or writes floating-point state.
+  CALLOUT_MAY_BEND = 1u << 30,  ///< It changes what `switchback_is_flat` looks at.
+};
+
+/// Whether every segment is flat, so that offsets are linear addresses, code is 32-bit, strings ascend and no access
+/// has to be checked one by one: translated code takes that for granted.
+int switchback_is_flat(const CPUState *_Nonnull cpu);
 
 /// Runs translated code at `code` until it leaves. General registers and arithmetic flags are loaded from and
 /// stored to the state.

@@ -56,7 +56,7 @@ let dataMovementRows: [Row] = [
     "pushf", .pushf, "9C", [], cycles(3), FlagUse(reads: .all.union(.df)),
     faults: [.memory, .generalProtection]),
   row(
-    "popf", .popf, "9D", [], cycles(4), FlagUse(writes: .all.union(.df)), .endsBlock,
+    "popf", .popf, "9D", [], cycles(4), FlagUse(writes: .all.union(.df)),
     faults: [.memory, .generalProtection]),
   user("lahf", .lahf, "9F", [], cycles(2), FlagUse(reads: [.cf, .pf, .af, .zf, .sf])),
   user("sahf", .sahf, "9E", [], cycles(2), FlagUse(writes: [.cf, .pf, .af, .zf, .sf])),

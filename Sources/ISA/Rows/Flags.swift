@@ -5,6 +5,6 @@ let flagRows: [Row] = [
   user("cmc", .cmc, "F5", [], cycles(2), FlagUse(reads: .cf, writes: .cf)),
   user("cld", .cld, "FC", [], cycles(2), FlagUse(writes: .df)),
   user("std", .std, "FD", [], cycles(2), FlagUse(writes: .df)),
-  row("cli", .cli, "FA", [], cycles(7), .none, .endsBlock, faults: .generalProtection),
-  row("sti", .sti, "FB", [], cycles(7), .none, .endsBlock, faults: .generalProtection),
+  row("cli", .cli, "FA", [], cycles(7), .none, faults: .generalProtection),
+  row("sti", .sti, "FB", [], cycles(7), .none, faults: .generalProtection),
 ]

@@ -25,5 +25,5 @@ let segmentRows: [Row] = [
   row("verw", .verw, "0F 00 /5", [.Ew], cycles(7), .zero, [.protectedOnly, .readsOnly]),
 ]
 
-private let load: RowAttributes = [.endsBlock, .writesOnly]
+private let load: RowAttributes = .writesOnly
 private let loads: Faults = [.memory, .generalProtection, .segment]
