@@ -39,6 +39,11 @@ final class AddressSpace {
   /// Pages whose code was found unfit for direct execution, and where they were.
   private var unfit: [UInt32: UInt32] = [:]
 
+  /// Time of execution since code was last found unfit.
+  var nanosecondsSinceCode: UInt64 = 0
+  /// How often that has come soon after the time before.
+  private var strikes: UInt64 = 0
+
   private let cpu: CPU
   private let memory: PhysicalMemory
   private static let flipLimit: UInt8 = 32
@@ -68,10 +73,25 @@ final class AddressSpace {
 
   func markUnfit(_ linear: UInt32) {
     let page = linear & 0xFFFF_F000
+    guard let physical = cpu.peekMapping(page, user: true)?.physicalPage else { return }
     // Without the page that follows nobody knows whether the last instruction is one to look for.
-    guard physicalPage(page &+ 4096) != nil else { return }
-    unfit[page] = cpu.peekMapping(page, user: true)?.physicalPage
+    guard physicalPage(page &+ 4096) != nil || memory.isUnfit(page: physical) else { return }
+    unfit[page] = physical
   }
+
+  /// Code has been found unfit: for how many cycles the address space is better left to another engine. If that
+  /// comes often, a program uses such a page again and again, and each time costs a trap.
+  func respite(leavesPage: Bool) -> UInt64 {
+    strikes =
+      nanosecondsSinceCode < Self.rare
+      ? min(strikes + 1, Self.strikeLimit) : strikes - min(strikes, 2)
+    nanosecondsSinceCode = 0
+    guard leavesPage else { return 512 << Self.strikeLimit }
+    return strikes < 8 ? 0 : 512 << strikes
+  }
+  private static let strikeLimit: UInt64 = 12
+  /// Nanoseconds of execution beside which the cost of a trap is small.
+  private static let rare: UInt64 = 300_000
 
   /// Maps the page of `linear` for an access that the guest's page tables allow, and neighbours of it.
   /// - Returns: how many pages were mapped; 0 when the access cannot succeed here.
@@ -268,6 +288,7 @@ final class AddressSpace {
 
   func unmapAll() {
     unfit.removeAll(keepingCapacity: true)
+    strikes = 0
     flips.removeAll(keepingCapacity: true)
     writers.removeAll(keepingCapacity: true)
     executors.removeAll(keepingCapacity: true)
@@ -293,6 +314,7 @@ final class AddressSpace {
   func check() {
     needsCheck = false
     unfit = unfit.filter { cpu.peekMapping($0.key, user: true)?.physicalPage == $0.value }
+    if unfit.isEmpty { strikes = 0 }
     var stale: [UInt32] = []
     for (linear, page) in pages where !page.global {
       guard let now = cpu.peekMapping(linear, user: true),

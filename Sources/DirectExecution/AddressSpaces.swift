@@ -42,8 +42,11 @@ final class AddressSpaces: TranslationObserver {
     return space
   }
 
+  /// The sandbox of an address space, if there is one.
+  func existing(_ root: UInt32) -> AddressSpace? { list.first { $0.root == root } }
+
   private func find(_ root: UInt32) throws(SandboxError) -> AddressSpace {
-    if let space = list.first(where: { $0.root == root }) { return space }
+    if let space = existing(root) { return space }
     if list.count < Self.maximumSpaces {
       let sandbox = try Sandbox(image: image, ram: cpu.memory.ramDescriptor)
       started += 1

@@ -88,6 +88,11 @@ extension PhysicalMemory {
     return CodeScan.isSuspicious(page, next: byte) ? .refused : .allowedBefore
   }
 
+  /// Whether code in a page may not be executed by the host's processor whatever follows it.
+  func isUnfit(page physical: UInt32) -> Bool {
+    ramPage(physical).map { CodeScan.isSuspicious($0, next: 0x90) } ?? true
+  }
+
   private func ramPage(_ physical: UInt32) -> UnsafeRawPointer? {
     guard let offset = fileOffset(ofPage: physical), offset < Int(ramSize) else { return nil }
     return UnsafeRawPointer(ram) + offset

@@ -57,6 +57,12 @@ public final class DirectEngine {
 
   // MARK: Running
 
+  /// After a run of an address space that has ended with `code`, and not at a system call: the cycles for which it
+  /// should be left to another engine.
+  public func respite(_ root: UInt32, leavesPage: Bool) -> UInt64 {
+    spaces.existing(root)?.respite(leavesPage: leavesPage) ?? 0
+  }
+
   /// Runs from the current state, which must be admissible, with nothing waiting to be attended to.
   public func run() -> Outcome {
     lastTraps = 0
@@ -111,6 +117,7 @@ public final class DirectEngine {
     selectorsAreKnown = true
     let nanoseconds = HostClock.nanoseconds &- start
     charge(nanoseconds)
+    space.nanosecondsSinceCode &+= nanoseconds
     guard let frame = space.sandbox.frame else {
       statistics.record(run: nanoseconds, trap: .escape)
       return (condemn(space), true)

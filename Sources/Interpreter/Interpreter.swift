@@ -94,6 +94,8 @@ public final class Interpreter: Engine {
   private var accountedCycles: UInt64 = 0
   private var accountedInstructions: UInt64 = 0
   package private(set) var accountedUser = false
+  /// Stretches of ring-3 code that have been accounted.
+  package private(set) var userStretches: UInt64 = 0
 
   package func startAccounting() {
     accountedCycles = cpu.pointee.cycles
@@ -107,6 +109,7 @@ public final class Interpreter: Engine {
     let cycles = cpu.pointee.cycles &- accountedCycles
     let instructions = cpu.pointee.instructions &- accountedInstructions
     if accountedUser {
+      userStretches &+= 1
       cpu.pointee.modes.1.cycles &+= cycles
       cpu.pointee.modes.1.instructions &+= instructions
     } else {

@@ -26,8 +26,11 @@ public final class Switcher: Engine {
 
   public private(set) var statistics = SwitchingStatistics()
   private var current = SwitchingStatistics.EngineName.translator
-  /// The next part runs in the translator, whatever else speaks for direct execution.
-  private var mustTranslate = false
+  /// The address space that has just run directly: its next entry to ring 3 is to be seen. Without one, the
+  /// translator runs on through entries to ring 3, and is asked from time to time.
+  private var watchesEntries = false
+  /// Up to when an address space stays in the translator, whatever else speaks for direct execution, in cycles.
+  private var respite: (space: UInt32, end: UInt64) = (0, 0)
   private var losses = 0
 
   /// - Parameters:
@@ -56,7 +59,6 @@ public final class Switcher: Engine {
   public func dropDecodedCode() { translator.dropDecodedCode() }
 
   public func run() -> Exit {
-    translator.stopsAtUserCode = direct != nil
     // The machine may go on with the translator alone.
     defer { translator.stopsAtUserCode = false }
     while true {
@@ -65,7 +67,7 @@ public final class Switcher: Engine {
         if let failure = runDirectly() { return .failed(failure) }
       } else {
         let exit = runTranslated()
-        if exit != .userCode { return exit }
+        if exit != .userCode && exit != .deadline { return exit }
       }
     }
   }
@@ -74,10 +76,7 @@ public final class Switcher: Engine {
 
   private func mayRunDirectly() -> Bool {
     guard direct != nil else { return false }
-    if mustTranslate {
-      mustTranslate = false
-      return false
-    }
+    if isInRespite { return false }
     // What waits for the instruction boundary comes first; watchers see every block.
     guard cpu.pointee.stop == 0, !interpreter.single, traceBlock == nil,
       processor.breakpoints.isEmpty
@@ -87,6 +86,7 @@ public final class Switcher: Engine {
     guard reason == .direct else { return false }
     guard policy.prefersDirect(cpu.pointee.cr3) else {
       statistics.declined &+= 1
+      watchesEntries = false
       return false
     }
     return true
@@ -94,39 +94,58 @@ public final class Switcher: Engine {
 
   // MARK: Running
 
+  private var isInRespite: Bool {
+    cpu.pointee.cycles < respite.end && cpu.pointee.cr3 == respite.space
+  }
+
   private func runTranslated() -> Exit {
     note(.translator, "necessary")
-    guard direct != nil, cpu.pointee.cpl == 3 else { return translator.run() }
-    let space = cpu.pointee.cr3
+    guard direct != nil else { return translator.run() }
+    translator.stopsAtUserCode = watchesEntries && cpu.pointee.cycles >= respite.end
+    let deadline = cpu.pointee.deadline
+    var end = deadline
+    if !translator.stopsAtUserCode {
+      end = min(end, cpu.pointee.cycles &+ Self.sample)
+      if isInRespite { end = min(end, respite.end) }
+    }
+    cpu.pointee.deadline = end
     let start = HostClock.nanoseconds
     let cycles = cpu.pointee.cycles
-    let userCycles = cpu.pointee.modes.1.cycles
+    let (userCycles, stretches) = (cpu.pointee.modes.1.cycles, interpreter.userStretches)
     let exit = translator.run()
+    // A device may have moved it.
+    if cpu.pointee.deadline == end { cpu.pointee.deadline = deadline }
     let all = cpu.pointee.cycles &- cycles
     let user = cpu.pointee.modes.1.cycles &- userCycles
-    if all > 0, user > 0 {
-      let share = Double(user) / Double(all)
-      let time = Double(HostClock.nanoseconds &- start)
-      policy.ranTranslated(space, nanoseconds: UInt64(time * min(share, 1)))
+    // The time is that of several address spaces if there were changes: then it is a sample.
+    if all > 0, user > 0, cpu.pointee.cpl == 3 {
+      let share = min(Double(user) / Double(all), 1)
+      policy.ranTranslated(
+        cpu.pointee.cr3,
+        nanoseconds: UInt64(Double(HostClock.nanoseconds &- start) * share),
+        exits: interpreter.userStretches &- stretches &- 1)
     }
     return exit
   }
+  /// Cycles in the translator after which the policy is asked: a few tenths of a millisecond.
+  private static let sample: UInt64 = 1_000_000
 
   /// - Returns: what makes it impossible to go on, if anything does.
   private func runDirectly() -> String? {
     guard let engine = direct else { return nil }
     note(.direct, Admission.Reason.direct.rawValue)
     let space = cpu.pointee.cr3
+    watchesEntries = true
     interpreter.startAccounting()
     let outcome = engine.run()
     interpreter.account()
-    policy.ranDirectly(
-      space, nanoseconds: engine.lastNanoseconds, traps: engine.lastTraps)
+    var traps = engine.lastTraps
+    defer { policy.ranDirectly(space, nanoseconds: engine.lastNanoseconds, traps: traps) }
     switch outcome {
     case .deadline:
       note(.translator, "deadline")
-      // What is left is too short for direct execution.
-      mustTranslate = true
+      // What may be left is too short for direct execution.
+      respite = (space, cpu.pointee.deadline)
     case .attention: note(.translator, "attention")
     case .fault(let fault):
       note(.translator, "fault")
@@ -135,24 +154,33 @@ public final class Switcher: Engine {
     case .handOver(let kind):
       note(.translator, kind.rawValue)
       if kind == .lost { countLoss() } else { losses = 0 }
-      if kind == .code { leavePage() } else { step() }
+      if kind == .code {
+        let leaves = leavePage()
+        // Unless it was a system call from a page that can make one in several ways, or the return from one.
+        if cpu.pointee.cpl == 3, traps > 0 || !leaves {
+          respite = (space, cpu.pointee.cycles &+ engine.respite(space, leavesPage: leaves))
+          if traps > 0 { traps -= 1 }
+        }
+      } else {
+        step()
+      }
     case .unavailable(let reason): giveUp(reason)
     case .failed(let reason): return reason
     }
     return nil
   }
 
-  /// Executes code of a page that is unfit for direct execution until it leaves the page; if it stays, the
-  /// translator takes over up to the next entry to ring 3.
-  private func leavePage() {
+  /// Executes code of a page that is unfit for direct execution until it leaves the page, or for some blocks.
+  /// - Returns: false if it goes on in the page.
+  private func leavePage() -> Bool {
     let page = cpu.pointee.eip & 0xFFFF_F000
     for _ in 0..<Self.patience {
       step()
       guard cpu.pointee.cpl == 3, cpu.pointee.stop == 0, cpu.pointee.cycles < cpu.pointee.deadline,
         cpu.pointee.eip & 0xFFFF_F000 == page
-      else { return }
+      else { return true }
     }
-    mustTranslate = true
+    return false
   }
   /// Blocks that the interpreter executes in such a page.
   private static let patience = 32

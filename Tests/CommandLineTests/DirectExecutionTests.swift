@@ -62,9 +62,13 @@ struct DirectExecutionGuestTests {
     return (run, report)
   }
 
+  static let escapeOptions = [
+    "-static", "-fno-pie", "-fno-toplevel-reorder", "-Wl,-z,muldefs",
+  ]
+
   @Test func nothingGetsOut() throws {
     let scratch = try Scratch()
-    let program = try Self.build("escape", ["-static"], in: scratch)
+    let program = try Self.build("escape", Self.escapeOptions, in: scratch)
     let (run, report) = try boot(
       "cp /escape /tmp/escape; chmod +x /tmp/escape; /tmp/escape \(try Self.returnSite()); poweroff -f\n",
       files: [("escape", try HostFile.contents(of: program))], options: ["--engine", "direct"])
@@ -84,7 +88,7 @@ struct DirectExecutionGuestTests {
   /// As `nothingGetsOut`, seen from outside: no system call of a sandbox is executed but its own.
   @Test func noSystemCallGetsOut() throws {
     let scratch = try Scratch()
-    let program = try Self.build("escape", ["-static"], in: scratch)
+    let program = try Self.build("escape", Self.escapeOptions, in: scratch)
     let disk = try scratch.file(
       "initrd",
       try Guests.ramDisk(
@@ -110,7 +114,9 @@ struct DirectExecutionGuestTests {
       calls.add(line)
     }
     #expect(calls.problems.isEmpty, "\(calls.problems.prefix(10))")
-    #expect(calls.sandboxes > 1 && calls.refused > 30)
+    #expect(
+      calls.sandboxes > 1 && calls.refused > 15,
+      "\(calls.sandboxes) \(calls.refused) \(output.suffix(3000))")
   }
 
   /// Direct execution needs no privilege.

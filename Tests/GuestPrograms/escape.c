@@ -1,5 +1,5 @@
 // Tries to get out of the sandbox that runs it directly. Every attempt is a process of its own; whatever it does
-// must end in a signal of the guest's kernel, or have no effect. Built with gcc -m32 -O1 -static.
+// must end in a signal of the guest's kernel, or have no effect. Built with gcc -m32 -O1 -static -fno-pie -fno-toplevel-reorder -Wl,-z,muldefs.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
@@ -14,6 +14,12 @@
 #define STUB 0x1000000000ull
 #define CONTROL 0x1000100000ull
 #define STATUS 0x1000200000ull
+
+// The C library's own copies share a page with its CPUIDs, which would not be executed directly.
+#define THUNK(name) \
+  ".globl __x86.get_pc_thunk." name "\n.type __x86.get_pc_thunk." name ", @function\n" \
+  "__x86.get_pc_thunk." name ":\n mov (%esp), %e" name "\n ret\n"
+__asm__(".text\n" THUNK("ax") THUNK("bx") THUNK("cx") THUNK("dx") THUNK("si") THUNK("di") THUNK("bp"));
 
 static uint8_t *code;
 static size_t length;
@@ -40,7 +46,9 @@ static void begin(void) { length = 0; }
 
 /// Jumps to the 64-bit code that has been emitted.
 static void go(void) {
-  __asm__ volatile("" ::: "memory");
+  // Code that has just been written is found out at the first fetch, which here 64-bit code would be: a RET first.
+  code[4000] = 0xC3;
+  __asm__ volatile("call *%0" ::"r"(code + 4000) : "memory");
   struct { uint32_t offset; uint16_t selector; } __attribute__((packed)) target = {(uint32_t)(uintptr_t)code, 0x33};
   __asm__ volatile("ljmp *%0" ::"m"(target));
 }
@@ -153,12 +161,19 @@ static void mappings(void) {
   _exit(sum == 40960 * 3 ? 0 : 1);
 }
 
+/// Long enough to run directly whatever has come before.
+static void compute(uint32_t count) {
+  volatile uint32_t spin = 0;
+  for (uint32_t i = 0; i < count; i++) spin += i;
+}
+
 static void try(const char *name, void (*run)(void), int count) {
   uint32_t signals[65] = {0}, exits = 0;
   for (attempt = 0; attempt < count; attempt++) {
     pid_t child = fork();
     if (child == 0) {
       alarm(run == mappings ? 20 : 1);
+      compute(2000000);
       run();
       _exit(0);
     }
@@ -176,9 +191,7 @@ int main(int argc, char **argv) {
   code = mmap((void *)0x20000000, 4096, 7, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   // Where the stub's rt_sigreturn is, as an attacker may know.
   return_site = STUB + strtoul(argc > 1 ? argv[1] : "0", 0, 0);
-  // Long enough to run directly whatever the policy is.
-  volatile uint32_t spin = 0;
-  for (uint32_t i = 0; i < 100000000; i++) spin += i;
+  compute(100000000);
   try("calls", calls, 37);
   try("instructions", instructions, 8);
   try("selectors", selectors, 8);
@@ -189,3 +202,6 @@ int main(int argc, char **argv) {
   printf("still here\n");
   return 0;
 }
+
+// The C library begins on another page.
+__asm__(".text\n.balign 4096");

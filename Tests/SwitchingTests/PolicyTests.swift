@@ -35,7 +35,7 @@ import Testing
         policy.ranDirectly(space, nanoseconds: native, traps: 1)
       } else {
         time += translated + work.trapTranslated
-        policy.ranTranslated(space, nanoseconds: translated)
+        policy.ranTranslated(space, nanoseconds: translated, exits: 1)
       }
     }
     return (time, translatedOnly, directOnly, ranDirectly)
@@ -63,7 +63,7 @@ import Testing
 
   @Test func shortLivedProgramsStayInTheTranslator() {
     var policy = RentOrBuy()
-    let result = simulate(Workload(run: 500_000), total: 2_500_000, policy: &policy)
+    let result = simulate(Workload(run: 200_000), total: 800_000, policy: &policy)
     #expect(result.ranDirectly == 0)
   }
 
@@ -86,6 +86,42 @@ import Testing
     #expect(Double(phase.policy) < 1.1 * Double(phase.translated))
   }
 
+  /// A program that first faults all its memory in and then computes is noticed within few milliseconds, also
+  /// where another one has failed before.
+  @Test func theEndOfABadPhaseIsNoticed() {
+    var policy = RentOrBuy()
+    _ = simulate(Workload(run: 2_000, slowdown: 1.3), total: 50_000_000, policy: &policy)
+    let work = Workload(run: 100_000_000, slowdown: 1.3)
+    let phase = simulate(work, total: 100_000_000, policy: &policy)
+    #expect(phase.ranDirectly > 90_000_000)
+  }
+
+  /// Each try that fails doubles the price; one that has paid makes the next cheap again.
+  @Test func triesThatFailBecomeRare() {
+    var policy = RentOrBuy()
+    func time(toTry limit: UInt64) -> UInt64 {
+      var time: UInt64 = 0
+      while time < limit, !policy.prefersDirect(1) {
+        policy.ranTranslated(1, nanoseconds: 500_000, exits: 0)
+        time += 500_000
+      }
+      return time
+    }
+    for price in [1, 2, 4, 8, 16] as [UInt64] {
+      #expect(time(toTry: 1_000_000_000) == price * 1_000_000)
+      var traps = 0
+      while policy.prefersDirect(1) {
+        policy.ranDirectly(1, nanoseconds: 1000, traps: 1)
+        traps += 1
+      }
+      #expect(traps < 100)
+    }
+    _ = time(toTry: 1_000_000_000)
+    policy.ranDirectly(1, nanoseconds: 100_000_000, traps: 1)
+    while policy.prefersDirect(1) { policy.ranDirectly(1, nanoseconds: 1000, traps: 1) }
+    #expect(time(toTry: 1_000_000_000) == 1_000_000)
+  }
+
   @Test func addressSpacesAreJudgedOneByOne() {
     var policy = RentOrBuy()
     for _ in 0..<40 {
@@ -96,7 +132,9 @@ import Testing
     let (first, second) = (policy.prefersDirect(1), policy.prefersDirect(2))
     #expect(first && !second)
     // More address spaces than are remembered.
-    for space in 100..<2000 as Range<UInt32> { policy.ranTranslated(space, nanoseconds: 1000) }
+    for space in 100..<2000 as Range<UInt32> {
+      policy.ranTranslated(space, nanoseconds: 1000, exits: 1)
+    }
     let forgotten = policy.prefersDirect(1)
     #expect(!forgotten)
   }
