@@ -44,7 +44,8 @@ let package = Package(
       ],
       swiftSettings: engineSettings),
     .target(
-      name: "Devices", dependencies: ["Bus", .product(name: "Logging", package: "swift-log")],
+      name: "Devices",
+      dependencies: ["CHost", "Bus", .product(name: "Logging", package: "swift-log")],
       swiftSettings: engineSettings),
     .target(
       name: "Machine",

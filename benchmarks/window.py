@@ -7,6 +7,7 @@ import json
 import mmap
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,13 +15,21 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "scripts"))
 from windowed import SHELL, Server, linux, ram_disk
 
-WORK = """work() { dd if=/dev/zero bs=1M count=$1 2>/dev/null | md5sum >/dev/null; }
-"""
 SCROLL = "while :; do seq 1 500; done >/dev/tty0"
-SPEED = WORK + """work 8
-for run in 1 2 3; do
+CHECKSUM = "work() { dd if=/dev/zero bs=1M count=$1 2>/dev/null | md5sum >/dev/null; }\n"
+LINES = "work() { seq 1 $1 >/dev/tty0; }\n"
+SPEED = """work WARM
+for run in 1 2 3 4; do
   echo BEGIN >/dev/ttyS0; work COUNT; echo END >/dev/ttyS0
 done
+"""
+RUNS = 4
+# A process that has nothing to do with the guest and takes a quarter of the other core, as a window that is busy does.
+NEIGHBOUR = """import time
+while True:
+    end = time.monotonic() + 0.004
+    while time.monotonic() < end: pass
+    time.sleep(0.012)
 """
 
 
@@ -68,13 +77,13 @@ def frames(server, engine, append, seconds):
         return count / seconds
 
 
-def speed(server, engine, script, count):
-    """Seconds of each run of the same work, by a guest whose clock is too fast to hold it up."""
+def speed(server, engine, work, count, append):
+    """Seconds of each run of the same work."""
+    script = work + SPEED.replace("COUNT", str(count)).replace("WARM", str(max(1, count // 10)))
     with tempfile.TemporaryDirectory() as tree:
-        run = linux(server, ram_disk(tree, script.replace("COUNT", str(count))), "", "--engine", engine,
-                    "--clock", "host", "--mhz", "3000")
+        run = linux(server, ram_disk(tree, script), append, "--engine", engine, "--clock", "host")
         seconds = []
-        for _ in range(3):
+        for _ in range(RUNS):
             start = run.wait_for("BEGIN")
             seconds.append(run.wait_for("END") - start)
         run.end()
@@ -85,7 +94,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", default="translator")
     parser.add_argument("--seconds", type=float, default=10, help="length of a measurement (10)")
-    parser.add_argument("--count", type=int, default=50, help="megabytes of the work in the guest (50)")
+    parser.add_argument("--megabytes", type=int, default=150, help="to compute checksums of (150)")
+    parser.add_argument("--lines", type=int, default=40000, help="to print (40000)")
+    parser.add_argument("--turns", type=int, default=2, help="guests with and without a window in turn (2)")
     parser.add_argument("--only", default="idle,frames,speed", help="what to measure, separated by commas (all)")
     parser.add_argument("--json", help="write the figures to this file as well")
     options = parser.parse_args()
@@ -102,16 +113,26 @@ def main():
                 rate = frames(server, options.engine, append, options.seconds)
                 result[f"frames_{name}"] = rate
                 print(f"scrolling, {name} console            {rate:6.1f} frames a second", flush=True)
-            scripts = (("still", SPEED), ("scrolling", f"({SCROLL}) &\n" + SPEED))
-            for name, script in scripts if "speed" in options.only else ():
-                runs = {True: [], False: []}
-                for windowed in (True, False, False, True):
-                    runs[windowed] += speed(server if windowed else None, options.engine, script, options.count)
-                with_window, without = (statistics.median(runs[key]) for key in (True, False))
-                spread = (max(runs[False]) - min(runs[False])) / without
-                result[f"speed_{name}"] = {"window": with_window, "headless": without, "spread": spread}
-                print(f"work, {name} screen: {with_window:.3f} s with a window, {without:.3f} s without, "
-                      f"{(with_window / without - 1) * 100:+.1f} % (spread {spread * 100:.1f} %)", flush=True)
+            jobs = (("checksums", CHECKSUM, options.megabytes, ""), ("lines_text", LINES, options.lines, ""),
+                    ("lines_framebuffer", LINES, options.lines // 2, "vga=0x314"))
+            for name, work, count, append in jobs if "speed" in options.only else ():
+                kinds = ("window", "headless", "neighbour")
+                runs = {kind: [] for kind in kinds}
+                for kind in (kinds + kinds[::-1]) * (options.turns // 2 or 1):
+                    neighbour = None
+                    if kind == "neighbour":
+                        neighbour = subprocess.Popen([sys.executable, "-c", NEIGHBOUR])
+                    screen = server if kind == "window" else None
+                    runs[kind] += speed(screen, options.engine, work, count, append)
+                    if neighbour:
+                        neighbour.kill()
+                        neighbour.wait()
+                median = {kind: statistics.median(values) for kind, values in runs.items()}
+                spread = {kind: (max(runs[kind]) - min(runs[kind])) / median[kind] for kind in kinds}
+                result[f"speed_{name}"] = {"seconds": median, "spread": spread}
+                print(f"{name:18}" + ", ".join(
+                    f"{kind} {median[kind]:.3f} s ({(median[kind] / median['headless'] - 1) * 100:+.1f} %, "
+                    f"spread {spread[kind] * 100:.1f} %)" for kind in kinds), flush=True)
         finally:
             server.end()
     if options.json:

@@ -36,6 +36,9 @@ struct BochsDisplay {
     Int(registers[Register.yOffset]) * pitch + Int(registers[Register.xOffset]) * bytesPerPixel
   }
 
+  /// The bytes from the first visible pixel to the last.
+  var visible: Range<Int> { start..<start + height * pitch }
+
   func read(memorySize: Int) -> UInt16 {
     let wantsLimits = registers[Register.enable] & 2 != 0
     switch Int(index) {

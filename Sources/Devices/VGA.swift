@@ -46,9 +46,11 @@ public final class VGA: PortDevice, Resettable {
   /// writes without the card.
   public var trackWrites: () -> Void = {}
   /// Whether the processor may have written parts of memory since it was last tracked.
-  private(set) var hasUntrackedWrites = false
-  /// Which parts of `memory` have changed since the last `VideoUpdate`.
+  public private(set) var hasUntrackedWrites = false
+  /// Which parts of `memory` differ from `mirrored`.
   var changes: VideoMemoryChanges
+  var mirrored: VideoMemory?
+  var follower = WriteFollower()
   /// The Bochs display interface.
   var display = BochsDisplay()
   var rendered = RenderedState()
@@ -79,6 +81,13 @@ public final class VGA: PortDevice, Resettable {
     reset()
   }
 
+  /// A second screen that shows what another VGA's memory holds; its registers are given to it.
+  init(showing memory: VideoMemory, queue: EventQueue) {
+    self.queue = queue
+    self.memory = memory
+    changes = VideoMemoryChanges(size: 0)
+  }
+
   public func reset() {
     feature = 0
     sequencerIndex = 0
@@ -101,7 +110,7 @@ public final class VGA: PortDevice, Resettable {
   /// The processor begins to write a part of video memory; further writes are not reported until it is
   /// tracked again.
   public func framebufferWritten(_ range: Range<Int>) {
-    changes.add(range.clamped(to: 0..<memory.count))
+    changes.open(range.clamped(to: 0..<memory.count))
     hasUntrackedWrites = true
     isDirty = true
   }
@@ -110,6 +119,7 @@ public final class VGA: PortDevice, Resettable {
   func trackFramebuffer() {
     guard hasUntrackedWrites else { return }
     hasUntrackedWrites = false
+    changes.close()
     trackWrites()
   }
 

@@ -166,12 +166,7 @@ extension VGA {
       guard source + display.width * step <= memory.count else { return }
       var pixel = y * frame.width
       if display.bitsPerPixel == 32 {
-        for _ in 0..<display.width {
-          // Blue, green, red in memory.
-          frame.pixels[pixel] = memory.dword(source).byteSwapped >> 8 | 0xFF00_0000
-          pixel += 1
-          source += 4
-        }
+        memory.draw(pixels: display.width, from: source, on: &frame.pixels, at: pixel)
         continue
       }
       for _ in 0..<display.width {

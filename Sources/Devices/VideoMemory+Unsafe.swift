@@ -1,8 +1,12 @@
+import CHost
 import Glibc
 
 /// The bytes of a video card: memory of its own, or a part of the machine's memory file that the guest's
 /// processor reaches without the card's help. Every index is checked.
-public final class VideoMemory {
+///
+/// Sendable although it is memory: a `VideoUpdate` hands a copy to the thread that draws, and nothing writes it until that
+/// is done (`FrontPanel.showUpdate`).
+public final class VideoMemory: @unchecked Sendable {
   /// Bytes.
   public let count: Int
   private let base: UnsafeMutableRawPointer
@@ -11,9 +15,10 @@ public final class VideoMemory {
   /// Zeroed memory of its own.
   public init(count: Int) {
     self.count = count
-    base = .allocate(byteCount: count, alignment: 4096)
     isOwned = true
-    memset(base, 0, count)
+    let pages = mmap(nil, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let pages, pages != MAP_FAILED else { fatalError("no memory for a screen") }
+    base = pages
   }
 
   /// Shared memory mapped at a page-aligned address of the host, which must outlive this object.
@@ -23,7 +28,7 @@ public final class VideoMemory {
     isOwned = false
   }
 
-  deinit { if isOwned { base.deallocate() } }
+  deinit { if isOwned { munmap(base, count) } }
 
   @inline(__always)
   subscript(index: Int) -> UInt8 {
@@ -37,29 +42,30 @@ public final class VideoMemory {
     }
   }
 
-  /// The four bytes at `index`, little-endian.
-  @inline(__always)
-  func dword(_ index: Int) -> UInt32 {
-    precondition(index >= 0 && index <= count - 4)
-    return base.loadUnaligned(fromByteOffset: index, as: UInt32.self)
-  }
-
-  subscript(range: Range<Int>) -> [UInt8] {
-    precondition(range.lowerBound >= 0 && range.upperBound <= count)
-    return Array(UnsafeRawBufferPointer(start: base + range.lowerBound, count: range.count))
-  }
-
-  func replace(at index: Int, with bytes: [UInt8]) {
-    precondition(index >= 0 && bytes.count <= count && index <= count - bytes.count)
-    bytes.withUnsafeBytes {
-      guard let source = $0.baseAddress else { return }
-      (base + index).copyMemory(from: source, byteCount: bytes.count)
+  /// Draws pixels of four bytes (blue, green, red, unused), the first at byte `index`, on a frame.
+  func draw(pixels: Int, from index: Int, on frame: inout [UInt32], at first: Int) {
+    precondition(pixels >= 0 && index >= 0 && index + pixels * 4 <= count)
+    precondition(first >= 0 && first + pixels <= frame.count)
+    let source = base + index
+    frame.withUnsafeMutableBufferPointer { frame in
+      for i in 0..<pixels {
+        let pixel = source.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self)
+        frame[first + i] =
+          (pixel & 0xFF) << 16 | pixel & 0xFF00 | pixel >> 16 & 0xFF | 0xFF00_0000
+      }
     }
   }
 
+  /// Copies these bytes of another one, past the caches: another core is going to read them.
+  func replace(_ range: Range<Int>, by other: VideoMemory) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= min(count, other.count))
+    precondition(range.lowerBound % 64 == 0 && range.count % 64 == 0)
+    switchback_copy_past_caches(base + range.lowerBound, other.base + range.lowerBound, range.count)
+  }
+
   func clear() {
-    // Shared memory is given back to the host, which hands out zeros.
-    if !isOwned && madvise(base, count, MADV_REMOVE) == 0 { return }
+    // Pages are given back to the host, which hands out zeros.
+    if madvise(base, count, isOwned ? MADV_DONTNEED : MADV_REMOVE) == 0 { return }
     memset(base, 0, count)
   }
 }

@@ -1,23 +1,33 @@
 import Bus
 
-/// Which pages of video memory have changed since somebody asked.
+/// Which parts of video memory have changed since somebody asked.
 struct VideoMemoryChanges {
   private static let pageShift = 12
 
   private var pages: [Bool]
-  /// Video memory was filled with zeros, before the changes of `pages`.
+  /// Pages that the processor writes as it likes until it is tracked again.
+  private var open: [Bool]
+  /// Video memory was filled with zeros, before all other changes.
   private(set) var wasCleared = true
 
   init(size: Int) {
     pages = [Bool](repeating: false, count: size >> Self.pageShift)
+    open = pages
   }
 
   /// Notes a write to the byte at `index` (and to the three after it, if it is a multiple of four).
   @inline(__always)
   mutating func add(_ index: Int) { pages[index >> Self.pageShift] = true }
 
-  mutating func add(_ range: Range<Int>) {
-    for page in range.lowerBound >> Self.pageShift...(range.upperBound - 1) >> Self.pageShift {
+  mutating func add(_ range: Range<Int>) { Self.set(range, in: &pages) }
+
+  /// The processor has begun to write this part and goes on.
+  mutating func open(_ range: Range<Int>) { Self.set(range, in: &open) }
+
+  /// What was open is tracked again.
+  mutating func close() {
+    for page in open.indices where open[page] {
+      open[page] = false
       pages[page] = true
     }
   }
@@ -27,13 +37,21 @@ struct VideoMemoryChanges {
     wasCleared = true
   }
 
-  /// The changed bytes as ranges, and forgets them.
-  mutating func take() -> [Range<Int>] {
+  private static func set(_ range: Range<Int>, in flags: inout [Bool]) {
+    guard !range.isEmpty else { return }
+    for page in range.lowerBound >> pageShift...(range.upperBound - 1) >> pageShift {
+      flags[page] = true
+    }
+  }
+
+  /// Forgets the changes and gives the changed bytes as ranges, of open parts those that are in sight.
+  mutating func take(visible: Range<Int>) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
-    for page in pages.indices where pages[page] {
-      pages[page] = false
+    for page in pages.indices where pages[page] || open[page] {
       let start = page << Self.pageShift
       let end = start + 1 << Self.pageShift
+      guard pages[page] || visible.overlaps(start..<end) else { continue }
+      pages[page] = false
       if ranges.last?.upperBound == start {
         ranges[ranges.count - 1] = ranges[ranges.count - 1].lowerBound..<end
       } else {
@@ -45,8 +63,8 @@ struct VideoMemoryChanges {
   }
 }
 
-/// What a `VideoMirror` must be told to show the same picture as a VGA: all registers, and the bytes of video
-/// memory that have changed since the last update.
+/// What a `VideoMirror` must be told to show the same picture as a VGA: all registers, and a copy of video memory that stays
+/// as it is until the next update is made.
 public struct VideoUpdate: Sendable {
   struct Registers: Sendable {
     var sequencer: [UInt8]
@@ -61,9 +79,36 @@ public struct VideoUpdate: Sendable {
   }
 
   var registers: Registers
-  var wasCleared: Bool
-  var changes: [(offset: Int, bytes: [UInt8])]
+  var memory: VideoMemory
   var cycles: UInt64
+}
+
+/// When to track the processor's writes again. Tracking costs the guest a fault for each 64 KiB that it writes, and
+/// mapping all the pages again, so a picture that is written all the time is tracked at longer and longer intervals and
+/// copied as a whole in between.
+struct WriteFollower {
+  private static let mostUpdates = 8
+  /// Nanoseconds after tracking within which a write means that the picture is written all the time.
+  private static let busy: UInt64 = 50_000_000
+
+  /// Updates to give between two trackings, and those that are left.
+  private var interval = 0
+  private var left = 0
+  private var tracked: UInt64?
+
+  /// Asked for each update that finds writes, at a time in nanoseconds.
+  mutating func shouldTrack(at now: UInt64) -> Bool {
+    if left > 0 {
+      left -= 1
+    } else {
+      let isBusy = tracked.map { now &- $0 < Self.busy } ?? false
+      interval = isBusy ? min(max(interval * 2, 1), Self.mostUpdates) : 0
+      left = interval
+    }
+    guard left == 0 else { return false }
+    tracked = now
+    return true
+  }
 }
 
 extension VGA {
@@ -74,18 +119,21 @@ extension VGA {
     isDirty = true
   }
 
-  /// What has changed since the last call. There can be one mirror.
+  /// The picture as it is now for a mirror, which must be done with the last one; call it when `pictureNumber` has changed
+  /// or `hasUntrackedWrites`. The copy is made here and not by the thread that draws: cores that read and write the same
+  /// lines of memory in turn wait for each other.
   public func takeUpdate() -> VideoUpdate {
-    trackFramebuffer()
-    let wasCleared = changes.wasCleared
-    let ranges = changes.take()
+    if hasUntrackedWrites, follower.shouldTrack(at: queue.nanoseconds) { trackFramebuffer() }
+    let copy = mirrored ?? VideoMemory(count: memory.count)
+    mirrored = copy
+    if changes.wasCleared { copy.clear() }
+    let ranges = changes.take(visible: display.isEnabled ? display.visible : 0..<memory.count)
+    for range in ranges { copy.replace(range, by: memory) }
     return VideoUpdate(
       registers: VideoUpdate.Registers(
         sequencer: sequencer, crtc: crtc, graphics: graphics, attribute: attribute, dac: dac,
         dacMask: dacMask, miscellaneous: miscellaneous, isScreenOn: isScreenOn, display: display),
-      wasCleared: wasCleared,
-      changes: ranges.map { ($0.lowerBound, memory[$0]) },
-      cycles: queue.now)
+      memory: copy, cycles: queue.now)
   }
 
   /// Changes whenever the picture may have: by a write of the guest, or because something blinks.
@@ -104,8 +152,8 @@ extension VGA {
   }
 }
 
-/// A second screen for a VGA that lives on another thread: it is brought up to date by values and draws the
-/// picture itself, so that the machine's thread does not.
+/// A second screen for a VGA that lives on another thread: it is brought up to date by updates and draws the picture
+/// itself, so that the machine's thread does not.
 public final class VideoMirror {
   private final class Time {
     var cycles: UInt64 = 0
@@ -115,21 +163,17 @@ public final class VideoMirror {
   private let time: Time
 
   /// - Parameters:
-  ///   - memorySize: bytes of video memory of the original.
+  ///   - update: of the original.
   ///   - frequency: of its clock.
-  public init(memorySize: Int, frequency: UInt64) {
+  public init(_ update: VideoUpdate, frequency: UInt64) {
     let time = Time()
     self.time = time
-    vga = VGA(
-      queue: EventQueue(frequency: frequency) { time.cycles }, memorySize: memorySize)
+    vga = VGA(showing: update.memory, queue: EventQueue(frequency: frequency) { time.cycles })
+    apply(update)
   }
 
   public func apply(_ update: VideoUpdate) {
     time.cycles = update.cycles
-    if update.wasCleared { vga.clearMemory() }
-    for change in update.changes where change.offset + change.bytes.count <= vga.memory.count {
-      vga.memory.replace(at: change.offset, with: change.bytes)
-    }
     let registers = update.registers
     vga.sequencer = registers.sequencer
     vga.crtc = registers.crtc

@@ -120,16 +120,14 @@ public final class DesktopWindow {
   }
 
   private func takePicture() {
-    guard let update = panel.takeUpdate() else { return }
-    if mirror == nil {
-      let status = panel.status
-      mirror = VideoMirror(memorySize: status.videoMemory, frequency: status.frequency)
+    let isNew: Void? = panel.showUpdate { update in
+      let mirror = mirror ?? VideoMirror(update, frequency: panel.status.frequency)
+      self.mirror = mirror
+      mirror.apply(update)
+      mirror.render(into: &frame)
     }
-    guard let mirror else { return }
-    mirror.apply(update)
-    mirror.render(into: &frame)
+    guard isNew != nil, let size = mirror?.naturalSize else { return }
     hasNewFrame = true
-    let size = mirror.naturalSize
     if size != natural {
       natural = size
       needsDrawing = true

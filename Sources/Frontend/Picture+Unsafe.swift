@@ -130,6 +130,14 @@ struct LineCache {
     let start = number * frame.width
     guard number >= 0, start + frame.width <= frame.pixels.count else { return }
     let width = width
+    if columns.count == columns.source, width <= frame.width {
+      frame.pixels.withUnsafeBufferPointer { pixels in
+        lines[slot].withUnsafeMutableBufferPointer { line in
+          for i in 0..<width { line[i] = swapped(pixels[start + i]) }
+        }
+      }
+      return
+    }
     frame.pixels.withUnsafeBufferPointer { pixels in
       columns.first.withUnsafeBufferPointer { first in
         columns.offset.withUnsafeBufferPointer { offset in

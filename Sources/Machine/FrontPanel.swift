@@ -72,7 +72,6 @@ public final class FrontPanel: Sendable {
     public var keyboardLights: UInt8 = 0
     /// Whether the guest takes places on the screen rather than movements of the mouse.
     public var takesPlaces = false
-    public var videoMemory = 0
     /// Guest cycles a second.
     public var frequency: UInt64 = 0
 
@@ -98,12 +97,14 @@ public final class FrontPanel: Sendable {
     waker.wake()
   }
 
-  /// What has changed on the screen; nil if nothing has.
-  public func takeUpdate() -> VideoUpdate? {
-    guard hasUpdate.load(ordering: .acquiring) else { return nil }
-    let result = update.withLock { $0.take() }
-    hasUpdate.store(false, ordering: .releasing)
-    return result
+  /// Has what has changed on the screen shown by `body`, while no further update is made.
+  /// - Returns: what `body` returns; nil if nothing has changed.
+  public func showUpdate<Result>(_ body: (VideoUpdate) -> Result) -> Result? {
+    guard hasUpdate.load(ordering: .acquiring), let new = update.withLock({ $0 }) else {
+      return nil
+    }
+    defer { hasUpdate.store(false, ordering: .releasing) }
+    return body(new)
   }
 
   public var status: Status { counters.withLock { $0 } }
@@ -124,7 +125,7 @@ public final class FrontPanel: Sendable {
     }
   }
 
-  /// Whether the last update of the picture has been taken.
+  /// Whether the last update of the picture has been shown.
   var wantsUpdate: Bool { !hasUpdate.load(ordering: .acquiring) }
 
   func publish(_ new: VideoUpdate) {

@@ -36,7 +36,7 @@ extension Machine {
     }
     if now >= state.nextPicture, state.panel.wantsUpdate {
       let number = pc.vga.pictureNumber
-      if number != state.picture {
+      if number != state.picture || pc.vga.hasUntrackedWrites {
         state.picture = number
         state.panel.publish(pc.vga.takeUpdate())
       }
@@ -54,7 +54,6 @@ extension Machine {
     status.nanoseconds = now
     status.mhz = configuration.mhz
     status.frequency = events.frequency
-    status.videoMemory = pc.vga.memorySize
     status.cycles = cpu.cycles
     status.idleCycles = idleCycles
     status.catchUpCycles = catchUpCycles

@@ -54,6 +54,7 @@ public final class Machine {
   private var pacer: Pacer
   private var sliceEnd: UInt64 = 0
   private let sliceCycles: UInt64
+  private var sliceLength: SliceLength
   private var nextHousekeeping: UInt64 = 0
   /// The window, if there is one, and when it wants to hear something.
   var panelState: PanelState?
@@ -109,6 +110,7 @@ public final class Machine {
     // Ten milliseconds of virtual time, so that a slice stays short at any frequency.
     sliceCycles = min(max(frequency / 100, 10_000), 4_000_000)
     pacer = Pacer(frequency: frequency)
+    sliceLength = SliceLength(frequency: frequency)
     tracer = Tracer(kinds: configuration.trace)
 
     let relay = Relay()
@@ -304,10 +306,12 @@ public final class Machine {
         waitForInput(nanoseconds: nanoseconds)
       case .none: break
       }
-      // A short slice keeps the clock close to the host's.
-      sliceEnd = cpu.pointee.cycles &+ max(sliceCycles / 10, 1000)
+      let usage = engineUsage[current]
+      sliceLength.learn(cycles: usage.cycles, nanoseconds: usage.nanoseconds)
+      sliceEnd = cpu.pointee.cycles &+ sliceLength.cycles
+    } else {
+      watchScreen()
     }
-    watchScreen()
   }
 
   // MARK: Idle
@@ -350,6 +354,7 @@ public final class Machine {
   private func attendToHost() {
     if course != nil { course?.record(timeByPart) }
     console.flush()
+    if configuration.clock == .host { watchScreen() }
     guard !mustEnd() else { return }
     debugger?.poll()
     waitForInput(nanoseconds: 0)

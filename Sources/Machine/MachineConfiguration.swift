@@ -44,7 +44,7 @@ public struct MachineConfiguration: Sendable, Equatable {
   public var bootOrder: [BootDevice] = [.disk, .opticalDisc, .floppy]
   public var clock = Clock.cycles
   /// Guest cycles per microsecond of virtual time.
-  public var mhz: UInt64 = MachineConfiguration.defaultMHz
+  public var mhz: UInt64 = MachineConfiguration.defaultMHz(for: .cycles)
   /// What instructions are charged.
   public var timing: TimingModel = .pentium
   /// The date of the real-time clock at the start, in seconds since 1970; the host's if nil.
@@ -79,7 +79,11 @@ public struct MachineConfiguration: Sendable, Equatable {
 
   public static let smallestMemory: UInt64 = 16 << 20
   public static let largestMemory: UInt64 = 3 << 30
-  public static let defaultMHz: UInt64 = 200
+  public static let largestMHz: UInt64 = 10_000
+
+  /// Guest cycles per microsecond unless told otherwise. Counted cycles need a processor of plausible speed. By the host's
+  /// clock a processor that is too fast costs nothing, as its clock is set forward; one that the engines outrun waits.
+  public static func defaultMHz(for clock: Clock) -> UInt64 { clock == .host ? largestMHz : 200 }
   /// 2026-01-01 00:00 UTC: where the real-time clock starts when runs must be equal.
   public static let fixedStartTime: Int64 = 1_767_225_600
 

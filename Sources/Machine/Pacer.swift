@@ -59,3 +59,33 @@ struct Pacer {
     return divisor.dividingFullWidth((high, low)).quotient
   }
 }
+
+/// How many cycles to run between two looks at the host's clock: a millisecond of the host's time, for an engine that
+/// needs a millisecond for a millisecond of the guest's as well as for one that needs a hundred.
+struct SliceLength {
+  private(set) var cycles: UInt64
+  private let largest: UInt64
+  private var lastCycles: UInt64 = 0
+  private var lastNanoseconds: UInt64 = 0
+
+  private static let smallest: UInt64 = 1000
+  /// Fewer cycles say nothing about the engine's speed.
+  private static let fewest: UInt64 = 1000
+
+  /// - Parameter frequency: guest cycles a second.
+  init(frequency: UInt64) {
+    largest = max(frequency / 1000, Self.smallest)
+    cycles = min(largest, 100_000)
+  }
+
+  /// Learns from what the engine in use has done since the start, without idle time; counters that are less than
+  /// the last ones are another engine's.
+  mutating func learn(cycles all: UInt64, nanoseconds: UInt64) {
+    defer { (lastCycles, lastNanoseconds) = (all, nanoseconds) }
+    guard all >= lastCycles, nanoseconds > lastNanoseconds, all - lastCycles >= Self.fewest else {
+      return
+    }
+    let rate = Double(all - lastCycles) / Double(nanoseconds - lastNanoseconds)
+    cycles = UInt64(min(max(rate * 1e6, Double(Self.smallest)), Double(largest)))
+  }
+}

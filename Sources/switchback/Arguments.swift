@@ -90,8 +90,8 @@ enum Arguments {
   }
 
   static func mhz(_ text: String) throws -> UInt64 {
-    guard let value = UInt64(text), (1...10_000).contains(value) else {
-      throw ValidationError("a whole number from 1 to 10000 is needed")
+    guard let value = UInt64(text), (1...MachineConfiguration.largestMHz).contains(value) else {
+      throw ValidationError("a whole number from 1 to \(MachineConfiguration.largestMHz) is needed")
     }
     return value
   }

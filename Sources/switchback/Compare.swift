@@ -42,7 +42,7 @@ struct Compare: ParsableCommand {
   @Option(
     help: ArgumentHelp("Guest cycles per microsecond.", valueName: "n"),
     transform: Arguments.mhz)
-  var mhz: UInt64 = MachineConfiguration.defaultMHz
+  var mhz: UInt64 = MachineConfiguration.defaultMHz(for: .cycles)
 
   @Option(
     help: ArgumentHelp(

@@ -63,9 +63,11 @@ struct MachineOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Guest cycles per microsecond (\(MachineConfiguration.defaultMHz)).", valueName: "n"),
+      "Guest cycles per microsecond (\(MachineConfiguration.defaultMHz(for: .cycles)); by the host's clock "
+        + "\(MachineConfiguration.defaultMHz(for: .host)), faster than any engine).", valueName: "n"
+    ),
     transform: Arguments.mhz)
-  var mhz: UInt64 = MachineConfiguration.defaultMHz
+  var mhz: UInt64?
 
   @Option(
     help: ArgumentHelp(
@@ -130,7 +132,7 @@ struct MachineOptions: ParsableArguments {
     var result = MachineConfiguration()
     result.memory = memory
     result.clock = clock
-    result.mhz = mhz
+    result.mhz = mhz ?? MachineConfiguration.defaultMHz(for: clock)
     result.timing = timing
     result.cycleLimit = cycleLimit
     result.bootOrder = boot

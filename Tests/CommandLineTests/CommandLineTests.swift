@@ -276,6 +276,19 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
     #expect(json["state_hash"] is String)
   }
 
+  /// Counted cycles want a plausible processor, the host's clock one that does not hold the engine up.
+  @Test(arguments: [
+    ([], 200), (["--clock", "host"], 10_000), (["--clock", "host", "--mhz", "33"], 33),
+  ]) func theClockChoosesTheFrequency(options: [String], mhz: Int) throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.path)/report.json"
+    let run = try run([0xB0, 0x03, 0xE6, 0xF4, 0xF4], ["--debug-exit", "--stats", path] + options)
+    #expect(run.status == 7)
+    let data = Data(try HostFile.contents(of: path))
+    let json = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect((json["guest"] as? [String: Any])?["mhz"] as? Int == mhz)
+  }
+
   @Test func tracesShowWhatHappens() throws {
     let code: [UInt8] = [0xB0, 0x41, 0xE6, 0xE9, 0xB0, 0x00, 0xE6, 0xF4, 0xF4]
     let run = try run(code, ["--debug-exit", "--trace", "io,faults,irq"])

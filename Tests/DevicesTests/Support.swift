@@ -64,3 +64,7 @@ struct TestRandom: RandomNumberGenerator {
     return state
   }
 }
+
+extension VideoMemory {
+  subscript(range: Range<Int>) -> [UInt8] { range.map { self[$0] } }
+}

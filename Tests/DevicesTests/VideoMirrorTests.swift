@@ -23,7 +23,7 @@ import Testing
       func below(_ limit: UInt32) -> UInt32 { UInt32.random(in: 0..<limit, using: &random) }
       let clock = TestClock()
       let vga = VGA(queue: clock.queue, memorySize: 1 << 20)
-      let mirror = VideoMirror(memorySize: 1 << 20, frequency: clock.queue.frequency)
+      let mirror = VideoMirror(vga.takeUpdate(), frequency: clock.queue.frequency)
       let framebuffer = vga.linearFramebuffer
       let ports = vga.displayInterface
       compare(vga, mirror)
@@ -67,18 +67,53 @@ import Testing
     }
   }
 
-  @Test func onlyChangedMemoryIsTold() {
+  @Test func changedMemoryIsCopied() {
+    var changes = VideoMemoryChanges(size: 1 << 20)
+    #expect(changes.wasCleared)
+    changes.add(0..<0x40000)
+    let all = 0..<0x10_0000
+    #expect(changes.take(visible: all) == [0..<0x40000])
+    #expect(changes.take(visible: all).isEmpty && !changes.wasCleared)
+    changes.add(0x5003)
+    changes.add(0x6000)
+    changes.add(0xFFFFF)
+    #expect(changes.take(visible: 0..<1) == [0x5000..<0x7000, 0xFF000..<0x10_0000])
+    // Parts that are written freely are copied each time, as far as they are seen, and once more when that ends.
+    changes.open(0x2_0000..<0x3_0000)
+    for _ in 0..<2 {
+      #expect(changes.take(visible: 0x2_8000..<0x8_0000) == [0x2_8000..<0x3_0000])
+    }
+    changes.close()
+    #expect(changes.take(visible: 0..<1) == [0x2_0000..<0x3_0000])
+    #expect(changes.take(visible: all).isEmpty)
+  }
+
+  /// The first write after a pause is tracked from at once, a picture that is written all the time more and more rarely.
+  @Test func trackingDoesNotSlowDownABusyPicture() {
     let clock = TestClock()
     let vga = VGA(queue: clock.queue, memorySize: 1 << 20)
-    let all = vga.takeUpdate()
-    #expect(all.wasCleared)
-    #expect(all.changes.map(\.offset) == [0] && all.changes[0].bytes.count == 0x40000)
-    #expect(vga.takeUpdate().changes.isEmpty && !vga.takeUpdate().wasCleared)
-    vga.writeMemory(offset: 0x18000, width: .byte, value: 0x41)
-    let one = vga.takeUpdate()
-    #expect(one.changes.map(\.offset) == [0] && one.changes[0].bytes.count == 4096)
-    vga.linearFramebuffer.writeMemory(offset: 0xFFFFE, width: .dword, value: 1)
-    #expect(vga.takeUpdate().changes.map(\.offset) == [0xFF000])
+    var trackings: [Int] = []
+    var number = 0
+    vga.trackWrites = { trackings.append(number) }
+    func updates(_ count: Int) {
+      for _ in 0..<count {
+        // The processor's writes are noticed once only until they are tracked again.
+        if !vga.hasUntrackedWrites { vga.framebufferWritten(0..<0x1_0000) }
+        _ = vga.takeUpdate()
+        number += 1
+        clock.advance(microseconds: 16_667)
+      }
+    }
+    updates(60)
+    #expect(trackings == [0, 2, 5, 10, 19, 28, 37, 46, 55])
+    // What was written last is tracked in the end, and then nothing more.
+    for _ in 0..<20 where vga.hasUntrackedWrites { updates(1) }
+    #expect(!vga.hasUntrackedWrites && trackings.count == 10)
+    _ = vga.takeUpdate()
+    clock.advance(microseconds: 100_000)
+    trackings = []
+    updates(1)
+    #expect(trackings == [number - 1])
   }
 
   @Test func picturesAreNumbered() {

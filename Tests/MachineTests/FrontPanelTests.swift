@@ -69,15 +69,13 @@ import Testing
     let watched = try demonstration()
     let panel = try FrontPanel()
     watched.attach(panel)
-    let first = try #require(panel.takeUpdate())
-    let mirror = VideoMirror(
-      memorySize: panel.status.videoMemory, frequency: panel.status.frequency)
-    mirror.apply(first)
+    let mirror = try #require(
+      panel.showUpdate { VideoMirror($0, frequency: panel.status.frequency) })
     var cycle: UInt64 = 0
     while watched.ending == nil {
       cycle += 1_000_000
       watched.advance(to: cycle)
-      if let update = panel.takeUpdate() { mirror.apply(update) }
+      _ = panel.showUpdate { mirror.apply($0) }
     }
     #expect(
       watched.report(boot: "", hashesState: true).stateHash
@@ -85,9 +83,9 @@ import Testing
     // The mirror has seen the end.
     watched.panelState?.picture = nil
     watched.panelState?.nextPicture = 0
-    _ = panel.takeUpdate()
+    _ = panel.showUpdate { _ in }
     watched.publish(.max / 2)
-    mirror.apply(try #require(panel.takeUpdate()))
+    #expect(panel.showUpdate { mirror.apply($0) } != nil)
     var frame = VideoFrame()
     mirror.render(into: &frame)
     #expect(frame == watched.pc.screen)

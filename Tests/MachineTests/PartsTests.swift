@@ -77,6 +77,24 @@ import Testing
     let lags = [60_000_000_000, 60_001_000_000].map { pacer.lag(cycles: 0, nanoseconds: $0) }
     #expect(lags == [.none, .behind(100_000)])
   }
+
+  @Test func aSliceTakesAMillisecondOfTheHost() {
+    var slice = SliceLength(frequency: 10_000_000_000)
+    #expect(slice.cycles == 100_000)
+    // A fiftieth of what the clock would want.
+    slice.learn(cycles: 200_000, nanoseconds: 1_000_000)
+    #expect(slice.cycles == 200_000)
+    slice.learn(cycles: 210_200_000, nanoseconds: 101_000_000)
+    #expect(slice.cycles == 2_100_000)
+    // Never more than a millisecond of the guest, and nothing from next to nothing or from another engine.
+    slice.learn(cycles: 410_200_000, nanoseconds: 102_000_000)
+    #expect(slice.cycles == 10_000_000)
+    slice.learn(cycles: 410_200_010, nanoseconds: 103_000_000)
+    slice.learn(cycles: 5000, nanoseconds: 10_000)
+    #expect(slice.cycles == 10_000_000)
+    slice.learn(cycles: 6000, nanoseconds: 10_000_000)
+    #expect(slice.cycles == 1000)
+  }
 }
 
 @Suite struct ELFFileTests {

@@ -3,6 +3,7 @@
 #ifndef SWITCHBACK_HOSTCALLS_H
 #define SWITCHBACK_HOSTCALLS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /// `memfd_create(2)` with MFD_CLOEXEC. Returns a descriptor, or -1 with `errno` set.
@@ -42,5 +43,9 @@ int switchback_raw_terminal(int descriptor);
 
 /// Undoes `switchback_raw_terminal`; does nothing without it.
 void switchback_restore_terminal(void);
+
+/// Copies `count` bytes, a multiple of 64, between addresses that are multiples of 16, without taking the target into this
+/// core's caches.
+void switchback_copy_past_caches(void *_Nonnull to, const void *_Nonnull from, size_t count);
 
 #endif
