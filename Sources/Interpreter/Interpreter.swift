@@ -97,6 +97,12 @@ public final class Interpreter: Engine {
   /// Stretches of ring-3 code that have been accounted.
   package private(set) var userStretches: UInt64 = 0
 
+  /// Instructions that ring 3 has executed up to the clock.
+  package var userInstructions: UInt64 {
+    let running = cpu.pointee.instructions &- accountedInstructions
+    return cpu.pointee.modes.1.instructions &+ (accountedUser ? running : 0)
+  }
+
   package func startAccounting() {
     accountedCycles = cpu.pointee.cycles
     accountedInstructions = cpu.pointee.instructions

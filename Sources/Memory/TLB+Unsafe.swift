@@ -12,6 +12,12 @@ extension UnsafeMutablePointer where Pointee == TLB {
       .assumingMemoryBound(to: UInt32.self) + Self.index(linear)
   }
 
+  /// Indices of the pages that are not global; `localCount` counts those that had no room as well.
+  var locals: UnsafeMutablePointer<UInt16> {
+    (UnsafeMutableRawPointer(self) + MemoryLayout<TLB>.offset(of: \.locals)!)
+      .assumingMemoryBound(to: UInt16.self)
+  }
+
   /// The code entry for a linear address.
   @inlinable @inline(__always)
   public func code(_ linear: UInt32) -> UnsafeMutablePointer<TLBCodePage> {
@@ -66,13 +72,20 @@ extension CPU {
   public func flushTLB(includingGlobal: Bool) {
     pointee.codeGeneration &+= 1
     forEachTable { tlb in
-      for i in 0..<UInt32(TLB_ENTRIES) {
+      func drop(_ i: UInt32) {
         if includingGlobal || tlb.physicalPage(i << 12).pointee & 1 == 0 {
           Self.dropData(tlb, i << 12)
         }
         if includingGlobal || tlb.code(i << 12).pointee.physicalPage & 1 == 0 {
           tlb.code(i << 12).pointee.executeTag = 1
         }
+      }
+      let count = Int(tlb.pointee.localCount)
+      tlb.pointee.localCount = 0
+      if includingGlobal || count > TLB_LOCALS {
+        for i in 0..<UInt32(TLB_ENTRIES) { drop(i) }
+      } else {
+        for i in 0..<count { drop(UInt32(tlb.locals[i])) }
       }
     }
     memory.forEachTranslationObserver {
@@ -131,6 +144,13 @@ extension CPU {
     let linearPage = linear & 0xFFFF_F000
     let physicalPage = UInt32(truncatingIfNeeded: t.physical) & 0xFFFF_F000
     let tagged = physicalPage | (t.global ? 1 : 0)
+    if !t.global {
+      let count = Int(tlb.pointee.localCount)
+      if count < TLB_LOCALS {
+        tlb.locals[count] = UInt16(UnsafeMutablePointer<TLB>.index(linear))
+      }
+      if count <= TLB_LOCALS { tlb.pointee.localCount += 1 }
+    }
     if access.fetch {
       tlb.code(linear).pointee = TLBCodePage(executeTag: linearPage, physicalPage: tagged)
       return

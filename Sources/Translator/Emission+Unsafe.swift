@@ -222,7 +222,8 @@ extension Translator {
     let physical = block.pointee.physical
     func isCallout(_ op: Op) -> Bool {
       let place = physical &+ UInt32(op.pointee.startOffset)
-      return trapping.contains(place) || cpu.processor.breakpoints.watches(place)
+      return trapping.contains(place) || coldAccesses.places.contains(place)
+        || cpu.processor.breakpoints.watches(place)
         || callsInterpreter(op.pointee.instruction)
     }
     let need = floatingPointNeed(block, count, isCallout: isCallout)

@@ -36,6 +36,11 @@ extension Translator {
     // Its count is too high for any budget: it is the comparison that ends it.
     let isEndless = op.pointee.instruction.isRepeated && cpu.ecx >= Self.maximumSlice
     let isPageFault = cpu.pointee.translated.faultTrap == 14
+    if isPageFault, noteColdAccess(t, op) {
+      switchback_flags_to_lazy(cpu)
+      finish(t, op, UInt32(LEAVE_RESTART.rawValue))
+      return nil
+    }
     if isPageFault {
       let offset = cpu.pointee.translated.faultAddress &- cpu.pointee.translated.window
       let linear = UInt32(truncatingIfNeeded: offset)
@@ -120,6 +125,31 @@ extension Translator {
       }
     } catch { return .refused }
     return spaces.resolve(linear, write: write)
+  }
+
+  /// - Returns: whether the instruction is to be executed by its handler; its translation is gone then.
+  private func noteColdAccess(_ t: Translation, _ op: Op) -> Bool {
+    guard cpu.pointee.cpl == 3, !op.pointee.instruction.isRepeated, !stepsBlocks else {
+      return false
+    }
+    let running = cpu.pointee.translated.budget & 0xF_FFFF
+    let isCold = coldAccesses.note(
+      t.block.pointee.physical &+ UInt32(op.pointee.startOffset),
+      instructions: interpreter.userInstructions &+ running, clock: clock)
+    if isCold { kill(t.block) }
+    return isCold
+  }
+
+  /// Has the instructions that call their handlers translated again.
+  func expireColdAccesses() {
+    let places = coldAccesses.expire()
+    for t in translations where t.isAlive {
+      let block = t.block.pointee
+      let isAffected = places.contains {
+        $0 >= block.physical && $0 - block.physical < block.length
+      }
+      if isAffected { kill(t.block) }
+    }
   }
 
   /// Counts the traps of an instruction and has its block translated again when it keeps trapping.

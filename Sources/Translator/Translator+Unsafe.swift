@@ -58,6 +58,7 @@ public final class Translator: Engine, TranslationObserver {
   var trapping: Set<UInt32> = []
   var traps: [UInt32: UInt32] = [:]
   static let maximumCallouts = 1 << 15
+  var coldAccesses = ColdAccesses()
   /// The translations are to be thrown away before the next one runs; a block of theirs may be in the middle.
   var flushPending = false
   let options: TranslatorOptions
@@ -167,6 +168,7 @@ public final class Translator: Engine, TranslationObserver {
     while true {
       if cpu.pointee.cycles >= cpu.pointee.deadline { return .deadline }
       if flushPending { flush() }
+      if coldAccesses.isExpired(at: cpu.pointee.cycles) { expireColdAccesses() }
       if cpu.pointee.stop != 0, let exit = interpreter.attend() { return exit }
       if stopsAtUserCode {
         if cpu.pointee.cpl != 3 {

@@ -68,13 +68,15 @@ typedef struct TLBCodePage {
   uint32_t physicalPage;  ///< Physical page address; bit 0: the mapping is global.
 } TLBCodePage;
 
-enum { TLB_ENTRIES = 1024 };
+enum { TLB_ENTRIES = 1024, TLB_LOCALS = 256 };
 
 /// A translation look-aside buffer, direct-mapped by linear page number.
 typedef struct TLB {
   TLBEntry entries[TLB_ENTRIES];
   uint32_t physicalPages[TLB_ENTRIES];  ///< Of `entries`: physical page address; bit 0: global.
   TLBCodePage code[TLB_ENTRIES];
+  uint32_t localCount;          ///< Pages that are not global and have been entered since they were dropped last;
+  uint16_t locals[TLB_LOCALS];  ///< the indices of as many as there is room for.
 } TLB;
 
 /// What a physical page is.
