@@ -79,15 +79,15 @@ final class AddressSpace {
     unfit[page] = physical
   }
 
-  /// Code has been found unfit: for how many cycles the address space is better left to another engine. If that
+  /// Code has been found unfit: for how many nanoseconds it is better left to another engine. If that
   /// comes often, a program uses such a page again and again, and each time costs a trap.
   func respite(leavesPage: Bool) -> UInt64 {
     strikes =
       nanosecondsSinceCode < Self.rare
       ? min(strikes + 1, Self.strikeLimit) : strikes - min(strikes, 2)
     nanosecondsSinceCode = 0
-    guard leavesPage else { return 512 << Self.strikeLimit }
-    return strikes < 8 ? 0 : 512 << strikes
+    guard leavesPage else { return 500 << Self.strikeLimit }
+    return strikes < 8 ? 0 : 500 << strikes
   }
   private static let strikeLimit: UInt64 = 12
   /// Nanoseconds of execution beside which the cost of a trap is small.

@@ -57,7 +57,7 @@ public final class DirectEngine {
 
   // MARK: Running
 
-  /// After a run of an address space that has ended with `code`, and not at a system call: the cycles for which it
+  /// After a run of an address space that has ended with `code`, and not at a system call: host nanoseconds for which it
   /// should be left to another engine.
   public func respite(_ root: UInt32, leavesPage: Bool) -> UInt64 {
     spaces.existing(root)?.respite(leavesPage: leavesPage) ?? 0

@@ -29,7 +29,9 @@ public final class Switcher: Engine {
   /// The address space that has just run directly: its next entry to ring 3 is to be seen. Without one, the
   /// translator runs on through entries to ring 3, and is asked from time to time.
   private var watchesEntries = false
-  /// Up to when an address space stays in the translator, whatever else speaks for direct execution, in cycles.
+  /// What is left up to this cycle is too short for direct execution.
+  private var tooShort: UInt64 = 0
+  /// Up to which host time an address space stays in the translator because of unfit code.
   private var respite: (space: UInt32, end: UInt64) = (0, 0)
   private var losses = 0
 
@@ -76,7 +78,7 @@ public final class Switcher: Engine {
 
   private func mayRunDirectly() -> Bool {
     guard direct != nil else { return false }
-    if isInRespite { return false }
+    if cpu.pointee.cycles < tooShort || isInRespite { return false }
     // What waits for the instruction boundary comes first; watchers see every block.
     guard cpu.pointee.stop == 0, !interpreter.single, traceBlock == nil,
       processor.breakpoints.isEmpty
@@ -95,19 +97,17 @@ public final class Switcher: Engine {
   // MARK: Running
 
   private var isInRespite: Bool {
-    cpu.pointee.cycles < respite.end && cpu.pointee.cr3 == respite.space
+    respite.end != 0 && cpu.pointee.cr3 == respite.space && HostClock.nanoseconds < respite.end
   }
 
   private func runTranslated() -> Exit {
     note(.translator, "necessary")
     guard direct != nil else { return translator.run() }
-    translator.stopsAtUserCode = watchesEntries && cpu.pointee.cycles >= respite.end
+    translator.stopsAtUserCode =
+      watchesEntries && cpu.pointee.cycles >= tooShort && !isInRespite
     let deadline = cpu.pointee.deadline
     var end = deadline
-    if !translator.stopsAtUserCode {
-      end = min(end, cpu.pointee.cycles &+ Self.sample)
-      if isInRespite { end = min(end, respite.end) }
-    }
+    if !translator.stopsAtUserCode { end = min(end, cpu.pointee.cycles &+ Self.sample) }
     cpu.pointee.deadline = end
     let start = HostClock.nanoseconds
     let cycles = cpu.pointee.cycles
@@ -144,8 +144,7 @@ public final class Switcher: Engine {
     switch outcome {
     case .deadline:
       note(.translator, "deadline")
-      // What may be left is too short for direct execution.
-      respite = (space, cpu.pointee.deadline)
+      tooShort = cpu.pointee.deadline
     case .attention: note(.translator, "attention")
     case .fault(let fault):
       note(.translator, "fault")
@@ -158,7 +157,9 @@ public final class Switcher: Engine {
         let leaves = leavePage()
         // Unless it was a system call from a page that can make one in several ways, or the return from one.
         if cpu.pointee.cpl == 3, traps > 0 || !leaves {
-          respite = (space, cpu.pointee.cycles &+ engine.respite(space, leavesPage: leaves))
+          respite = (
+            space, HostClock.nanoseconds &+ engine.respite(space, leavesPage: leaves)
+          )
           if traps > 0 { traps -= 1 }
         }
       } else {

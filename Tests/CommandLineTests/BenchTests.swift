@@ -74,6 +74,30 @@ import Testing
   }
 
   /// A guest that breaks off leaves marked holes, the other engine's numbers stay, and the status says so.
+  /// What computes runs directly from one deadline to the next. A program that calls functions beside a CPUID all
+  /// the time does not trap each time.
+  @Test func directExecutionIsUsedWhereItPays() throws {
+    let scratch = try Scratch()
+    let json = "\(scratch.path)/bench.json"
+    let run = try Program([
+      "bench", "--only", "fib,compiler", "--repeat", "3", "--engines", "adaptive,direct", "--json",
+      json, "--time-limit", "100",
+    ])
+    #expect(run.status == 0, "\(run.error)")
+    let data = Data(try HostFile.contents(of: json))
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    for engine in try #require(result["courses"] as? [[String: Any]]) {
+      let course = try #require(engine["course"] as? [String: Any])
+      let programs = try #require(course["programs"] as? [[String: Any]])
+      let end = try #require(programs[1]["seconds"] as? Double)
+      let points = try #require(course["points"] as? [[Double]]).filter { $0[0] < end }
+      let share = points.map { $0[1] }.reduce(0, +) / Double(points.count)
+      #expect(share > 0.85, "fib: \(engine["engine"] ?? "")")
+      let reasons = try #require(course["reasons"] as? [String: Int])
+      #expect((reasons["to translator: code"] ?? 0) < 20_000)
+    }
+  }
+
   @Test func aTimeLimitLeavesAMarkedHole() throws {
     let scratch = try Scratch()
     let json = "\(scratch.path)/bench.json"
