@@ -72,11 +72,7 @@ def demonstration(server):
 
 
 BUSY = """cat >/root/work <<'END'
-i=0
-while [ $i -lt ${1:-99} ]; do
-  dd if=/dev/zero bs=1M count=12 2>/dev/null | md5sum
-  i=$((i + 1))
-done
+while :; do dd if=/dev/zero bs=1M count=12 2>/dev/null | md5sum; done
 END
 """
 

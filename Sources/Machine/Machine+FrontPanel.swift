@@ -46,6 +46,11 @@ extension Machine {
     return min(state.nextStatus, max(state.nextPicture, now &+ 1_000_000))
   }
 
+  /// Whether the picture may have changed since it was published.
+  var isPicturePending: Bool {
+    panelState?.picture != pc.vga.pictureNumber || pc.vga.hasUntrackedWrites
+  }
+
   private func status(_ now: UInt64, _ state: FrontPanel.State) -> FrontPanel.Status {
     let cpu = processor.cpu.pointee
     var status = FrontPanel.Status()

@@ -334,7 +334,9 @@ public final class Machine {
       if panelState != nil {
         // A picture that came too soon after the last one must not wait for the guest.
         nextPublication = publish(current)
-        wait = min(wait, nextPublication > current ? nextPublication - current : 0)
+        // Without one there is nothing to see but what blinks.
+        let look = isPicturePending ? nextPublication : max(nextPublication, current &+ 33_000_000)
+        wait = min(wait, look > current ? look - current : 0)
       }
       if wait > 0 { waitForInput(nanoseconds: wait) }
       let reached = min(target, pacer.cycle(atNanoseconds: HostClock.nanoseconds))

@@ -64,7 +64,7 @@ struct MachineOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Guest cycles per microsecond (\(MachineConfiguration.defaultMHz(for: .cycles)); by the host's clock "
-        + "\(MachineConfiguration.defaultMHz(for: .host)), faster than any engine).", valueName: "n"
+        + "\(MachineConfiguration.defaultMHz(for: .host))).", valueName: "n"
     ),
     transform: Arguments.mhz)
   var mhz: UInt64?

@@ -278,7 +278,7 @@ func romImage(_ code: [UInt8]) -> [UInt8] {
 
   /// Counted cycles want a plausible processor, the host's clock one that does not hold the engine up.
   @Test(arguments: [
-    ([], 200), (["--clock", "host"], 10_000), (["--clock", "host", "--mhz", "33"], 33),
+    ([], 200), (["--clock", "host"], 4000), (["--clock", "host", "--mhz", "33"], 33),
   ]) func theClockChoosesTheFrequency(options: [String], mhz: Int) throws {
     let scratch = try Scratch()
     let path = "\(scratch.path)/report.json"

@@ -102,6 +102,7 @@ extension Comparison.Result {
         "method": .string(Self.method),
       ]),
       "virtual_seconds": seconds(run.cycles),
+      "all_virtual_seconds": seconds(result.runs.reduce(0) { $0 &+ $1.cycles }),
       "time": .object([
         "user": seconds(run.user.cycles), "kernel": seconds(run.kernel.cycles),
         "idle": seconds(run.idleCycles),
