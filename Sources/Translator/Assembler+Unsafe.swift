@@ -224,6 +224,9 @@ struct Assembler {
     bytes(0x47, 0x8B, 0x04, 0x06)  // mov r8d, [r14+r8]
   }
 
+  /// Bytes of that; the last 4 are the instruction that a signal names.
+  static let touchSize = 14
+
   /// R8 = the host address of the code for the guest address in R9D, or that of a look-up. Changes no flag.
   mutating func loadTarget(codeBase: UInt32) {
     bytes(0x47, 0x8B, 0x44, 0x8D, 0xC1)  // mov r8d, [r13+r9*4-63]

@@ -194,8 +194,9 @@ extension Translator {
     _ block: BlockPointer, _ progress: UnitProgress, isLoopHead: Bool, isCheap: Bool,
     after: UInt32
   ) -> Bool {
-    // A loop whose head is dear to check is checked where it jumps back.
-    if progress.continuation == nil || isLoopHead, isCheap || !isLoopHead { return true }
+    // Where it is dear, jumps to a block from where there is time left skip the check, and loops are checked where
+    // they jump back.
+    if isCheap, progress.continuation == nil || isLoopHead { return true }
     if after > Self.uncheckedLimit { return true }
     let last = lastInstruction(block)
     if last.kind == .ret { return after > Self.returnLimit }
@@ -234,6 +235,14 @@ extension Translator {
     lowering.blockCycles = block.pointee.cycles
     lowering.number = UInt32(number)
     lowering.need = need
+    let cheapCheck = checkPosition(block, count)
+    let last = block.ops[count - 1].instruction
+    let assumed = isEntered && !isLoopHead ? Self.joinLimit : Self.headLimit
+    let before = isEntered ? max(progress.unchecked, assumed) : assumed
+    let isChecked = mustCheck(
+      block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
+      after: before + block.pointee.cycles)
+    let hasPrelude = !isEntered && !isChecked && !checksNeed
     if isEntered {
       if checksNeed {
         let over = lowering.shortJump()
@@ -244,9 +253,13 @@ extension Translator {
         lowering.a.align(64)
       }
     } else {
-      let stub = checksNeed ? Assembler.refusalSize : 0
-      lowering.a.align(isLoopHead ? 64 : 16, before: stub)
+      let stub = checksNeed ? Assembler.refusalSize : hasPrelude && isLoopHead ? Assembler.touchSize : 0
+      lowering.a.align(64, before: stub)
       if checksNeed { lowering.refuseFloatingPoint() }
+      if hasPrelude {
+        lowering.a.touchIfNegative()
+        entryChecks[lowering.a.position - 4] = number
+      }
     }
     let start = lowering.a.position
     if checksNeed {
@@ -260,12 +273,6 @@ extension Translator {
       lowering.checkCrossing(UInt64(UInt(bitPattern: crossings + crossing)))
     }
     let charge = Int32(block.pointee.cycles) << 20 - Int32(count)
-    let cheapCheck = checkPosition(block, count)
-    let last = block.ops[count - 1].instruction
-    let before = isEntered ? max(progress.unchecked, Self.joinLimit) : Self.joinLimit
-    let isChecked = mustCheck(
-      block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
-      after: before + block.pointee.cycles)
     let check = isChecked ? cheapCheck : nil
     // Its iterations may use up more than the budget.
     let after =
@@ -323,12 +330,12 @@ extension Translator {
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position,
         firstPlace: firstPlace, instructionCount: count,
-        entry: isChecked && meetsNeed ? start : 0, next: block.pointee.translation,
+        entry: hasPrelude ? start - Assembler.touchSize : isChecked && meetsNeed ? start : 0, next: block.pointee.translation,
         crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
         isChecked: isChecked, uncheckedBefore: before, uncheckedAfter: after,
-        readyEntry: isChecked ? startWhenReady : 0))
+        readyEntry: hasPrelude ? start - Assembler.touchSize : isChecked ? startWhenReady : 0))
     block.pointee.translation = UInt32(number + 1)
     statistics.blocks += 1
     statistics.guestBytes += UInt64(block.pointee.length)
@@ -379,7 +386,6 @@ extension Translator {
     if !t.isChecked {
       translations[number].readyEntry = lowering.a.position
       lowering.a.touchIfNegative()
-      // The address that a signal names.
       entryChecks[lowering.a.position - 4] = number
     }
     lowering.a.jump(to: t.start)

@@ -71,9 +71,10 @@ public final class Translator: Engine, TranslationObserver {
   static let uncheckedLimit: UInt32 = 256
   /// and in the next block by as many up to its check.
   static let checkLimit: UInt32 = 64
-  /// As many at a jump to another block's start, and behind a RET.
+  /// As many at a jump to a block that others fall into, to the head of a unit or a loop, and behind a RET.
   static let joinLimit: UInt32 = 64
-  static let returnLimit: UInt32 = 64
+  static let headLimit: UInt32 = 128
+  static let returnLimit: UInt32 = 160
   /// So it is stopped this many cycles before the deadline; the interpreter does the rest, an instruction at
   /// least, since the check has destroyed dead flags.
   private static let usualSlack = UInt64(uncheckedLimit + checkLimit + 64)
