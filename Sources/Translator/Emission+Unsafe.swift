@@ -253,7 +253,8 @@ extension Translator {
         lowering.a.align(64)
       }
     } else {
-      let stub = checksNeed ? Assembler.refusalSize : hasPrelude && isLoopHead ? Assembler.touchSize : 0
+      let stub =
+        checksNeed ? Assembler.refusalSize : hasPrelude && isLoopHead ? Assembler.touchSize : 0
       lowering.a.align(64, before: stub)
       if checksNeed { lowering.refuseFloatingPoint() }
       if hasPrelude {
@@ -330,7 +331,8 @@ extension Translator {
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position,
         firstPlace: firstPlace, instructionCount: count,
-        entry: hasPrelude ? start - Assembler.touchSize : isChecked && meetsNeed ? start : 0, next: block.pointee.translation,
+        entry: hasPrelude ? start - Assembler.touchSize : isChecked && meetsNeed ? start : 0,
+        next: block.pointee.translation,
         crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
