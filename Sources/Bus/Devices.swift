@@ -12,6 +12,9 @@ public enum AccessWidth: Int, Sendable, CaseIterable {
 /// absolute ports. Accesses wider than the device understands are split by it or by `splitIntoBytes`.
 public protocol PortDevice: AnyObject {
   func readPort(offset: UInt16, width: AccessWidth) -> UInt32
+  /// What the next reads of one port would give, as long as they had no effect but to take it: whole elements of
+  /// `width`, at most `limit` of them. They are taken by this.
+  func readAhead(offset: UInt16, width: AccessWidth, limit: Int) -> ArraySlice<UInt8>
   func writePort(offset: UInt16, width: AccessWidth, value: UInt32)
 }
 
@@ -56,6 +59,9 @@ public protocol InterruptController: AnyObject {
 }
 
 extension PortDevice {
+  /// Nothing is known ahead.
+  public func readAhead(offset: UInt16, width: AccessWidth, limit: Int) -> ArraySlice<UInt8> { [] }
+
   /// Performs a wider read as consecutive byte reads, as the ISA bus does for 8-bit devices.
   public func readBytes(offset: UInt16, width: AccessWidth) -> UInt32 {
     (0..<UInt16(width.rawValue)).reduce(0) {

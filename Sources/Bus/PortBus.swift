@@ -103,6 +103,19 @@ public final class PortBus {
     return value
   }
 
+  /// Reads `width` bytes at `port` up to `limit` times, as often as that has no effect but to take what is read.
+  /// - Returns: the bytes read; none if `read` has to be asked.
+  public func readAhead(_ port: UInt16, width: AccessWidth, limit: Int) -> ArraySlice<UInt8> {
+    guard trace == nil, let index = soleOwner(port, width), index != 0xFF else { return [] }
+    let a = attachments[index]
+    let begin = time.begin()
+    let bytes = a.device.readAhead(
+      offset: port - a.ports.lowerBound, width: width, limit: limit)
+    time.end(begin)
+    attachments[index].counts.reads += UInt64(bytes.count / width.rawValue)
+    return bytes
+  }
+
   /// Writes the low `width` bytes of `value` at `port`.
   public func write(_ port: UInt16, width: AccessWidth, value: UInt32) {
     let value = value & width.mask

@@ -26,6 +26,14 @@ extension CPU {
     return processor.ports.read(port, width: width)
   }
 
+  /// Reads a port that `checkPort` has allowed up to `limit` times, as often as nothing else could come of it.
+  /// - Returns: the bytes read; none if `readPort` has to be asked.
+  public func readPortAhead(_ port: UInt16, width: AccessWidth, limit: Int) -> ArraySlice<UInt8> {
+    guard self[dr: 7] & 0xFF == 0 else { return [] }
+    requestAttention()
+    return processor.ports.readAhead(port, width: width, limit: limit)
+  }
+
   /// Writes a port that `checkPort` has allowed.
   public func writePort(_ port: UInt16, width: AccessWidth, value: UInt32) {
     checkPortBreakpoints(port, size: UInt32(width.rawValue))

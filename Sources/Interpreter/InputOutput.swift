@@ -79,9 +79,13 @@ enum InputOutputFamily {
     try cpu.checkPort(
       cpu[gpr16: 2], width: width(i.kind == .ins ? i.operands.0.size : i.operands.1.size))
     while count(cpu, i) != 0 {
-      try body(cpu, op)
-      add(cpu, i, 1, ~0)
-      cpu.pointee.cycles &+= UInt64(op.pointee.cyclesPerIteration)
+      var done = i.kind == .ins ? inputAhead(cpu, op) : 0
+      if done == 0 {
+        try body(cpu, op)
+        done = 1
+      }
+      add(cpu, i, 1, 0 &- done)
+      cpu.pointee.cycles &+= UInt64(op.pointee.cyclesPerIteration) &* UInt64(done)
       if count(cpu, i) != 0, isInterrupted(cpu) { return Leave.restart }
     }
     return cpu.pointee.stop
@@ -133,6 +137,24 @@ enum InputOutputFamily {
     case .dword: try cpu.writeLinear(address, value)
     }
     advance(cpu, i, 7, width)
+  }
+
+  /// Iterations of a repeated INS that have no effect but to move data, and no boundary at which to stop.
+  /// - Returns: how many were done.
+  private static func inputAhead(_ cpu: CPU, _ op: Op) -> UInt32 {
+    guard !isInterrupted(cpu) else { return 0 }
+    let i = op.pointee.instruction
+    let width = width(i.operands.0.size)
+    let target = StringSpan(cpu, op, register: 7, segment: SegmentNumber.es)
+    let time = (cpu.pointee.deadline &- cpu.now) / max(UInt64(op.pointee.cyclesPerIteration), 1)
+    let limit = min(count(cpu, i), target.elements(width.rawValue), UInt32(clamping: time))
+    guard !target.isBackward, limit > 1 else { return 0 }
+    let bytes = target.write(cpu, limit, width.rawValue) {
+      cpu.readPortAhead(cpu[gpr16: 2], width: width, limit: Int(limit))
+    }
+    let done = UInt32(bytes / width.rawValue)
+    if done > 0 { add(cpu, i, 7, UInt32(bytes)) }
+    return done
   }
 
   private static func outputString(_ cpu: CPU, _ op: Op) throws(Fault) {

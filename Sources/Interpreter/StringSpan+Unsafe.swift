@@ -52,6 +52,18 @@ struct StringSpan {
   func writable(_ cpu: CPU, _ count: UInt32, _ size: Int) -> UnsafeMutableRawPointer? {
     cpu.quickWritable(segment, lowest(count, size), Int(count) &* size)
   }
+
+  /// Writes what `source` gives, at most `count` elements in ascending order, if that needs no checks.
+  /// - Returns: the bytes written.
+  func write(_ cpu: CPU, _ count: UInt32, _ size: Int, _ source: () -> ArraySlice<UInt8>) -> Int {
+    guard let target = writable(cpu, count, size) else { return 0 }
+    let bytes = source()
+    precondition(bytes.count <= Int(count) * size)
+    bytes.withUnsafeBytes {
+      if let from = $0.baseAddress { target.copyMemory(from: from, byteCount: $0.count) }
+    }
+    return bytes.count
+  }
 }
 
 /// Copies element by element, in ascending or descending order of addresses.

@@ -247,13 +247,10 @@ final class AddressSpaces {
   }
 
   /// INVLPG.
-  /// - Returns: whether jumps may have been linked for good to code in the page.
-  func flush(page linear: UInt32) -> Bool {
-    var wasGlobal = false
+  func flush(page linear: UInt32) {
     forEach {
       $0.window.unmap(linear)
-      if $0.table.clear(page: linear) { wasGlobal = true }
+      $0.table.clear(page: linear)
     }
-    return wasGlobal
   }
 }

@@ -81,7 +81,6 @@ extension Translator {
     var lowering = Lowering(
       a: Assembler(base: code.writable, position: free), exits: exits,
       isGlobal: cpu.isCodePageGlobal(eip))
-    if lowering.isGlobal { hasGlobalCode = true }
     let first = translations.count
     var progress = UnitProgress(first: first)
     for b in unit.blocks {
@@ -339,6 +338,9 @@ extension Translator {
         isChecked: isChecked, uncheckedBefore: before, uncheckedAfter: after,
         readyEntry: hasPrelude ? start - Assembler.touchSize : isChecked ? startWhenReady : 0))
     block.pointee.translation = UInt32(number + 1)
+    if lowering.isGlobal {
+      globalCode.note(number, eip: eip, isUser: cpu.pointee.cpl == 3, physical: physical)
+    }
     statistics.blocks += 1
     statistics.guestBytes += UInt64(block.pointee.length)
     switch flow {

@@ -63,7 +63,7 @@ extension Translator {
     translations.removeAll(keepingCapacity: true)
     places.removeAll(keepingCapacity: true)
     crossingCount = 1
-    hasGlobalCode = false
+    globalCode.removeAll()
     entryChecks.removeAll(keepingCapacity: true)
     spaces.clearEntries()
     free = firstFree
@@ -72,12 +72,12 @@ extension Translator {
 
   public func translationsFlushed(includingGlobal: Bool) {
     spaces.flush(includingGlobal: includingGlobal)
-    // Jumps between global pages are linked without asking what is mapped there.
-    if includingGlobal, hasGlobalCode { flushSoon() }
+    if includingGlobal, globalCode.suspectAll() { cpu.requestAttention() }
   }
 
   public func translationFlushed(page linear: UInt32) {
-    if spaces.flush(page: linear) { flushSoon() }
+    spaces.flush(page: linear)
+    if globalCode.suspect(page: linear) { cpu.requestAttention() }
   }
 
   public func writesRevoked(physicalPage: UInt32) {

@@ -52,11 +52,9 @@ struct JumpTable: ~Copyable {
   }
 
   /// Empties the entries of one page.
-  /// - Returns: whether jumps may have been linked to them for good.
-  mutating func clear(page linear: UInt32) -> Bool {
-    guard let page = pages.removeValue(forKey: linear) else { return false }
+  mutating func clear(page linear: UInt32) {
+    guard let page = pages.removeValue(forKey: linear) else { return }
     for address in page.addresses { entries[Int(address)] = 0 }
-    return page.isGlobal
   }
 
   mutating func clear() {
@@ -72,7 +70,7 @@ struct JumpTable: ~Copyable {
       {
         continue
       }
-      _ = clear(page: linear)
+      clear(page: linear)
     }
   }
 

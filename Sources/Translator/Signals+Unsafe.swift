@@ -70,7 +70,8 @@ extension Translator {
     if isPageFault || isEndless, leave & UInt32(LEAVE_FAULT.rawValue) == 0 {
       noteTrap(t, index, weight: 2)
     }
-    if leave == 0, !flushPending, translations[number].isAlive, index < t.instructionCount,
+    if leave == 0, !flushPending, !globalCode.needsCheck, translations[number].isAlive,
+      index < t.instructionCount,
       switchback_fpu_allows(cpu, cpu.pointee.translated.fpuRestore) != 0
     {
       switchback_flags_from_lazy(cpu)

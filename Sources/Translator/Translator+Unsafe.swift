@@ -44,8 +44,7 @@ public final class Translator: Engine, TranslationObserver {
   var free = 0
   var firstFree = 0
   var translations: [Translation] = []
-  /// Whether code in global pages has been translated since all translations were thrown away last.
-  var hasGlobalCode = false
+  var globalCode = GlobalCode()
   /// Places of instructions, see `Translation.firstPlace`.
   var places: [Place] = []
   /// For blocks across two pages: the `codeGeneration` in which the second page was last looked up.
@@ -169,6 +168,7 @@ public final class Translator: Engine, TranslationObserver {
     while true {
       if cpu.pointee.cycles >= cpu.pointee.deadline { return .deadline }
       if flushPending { flush() }
+      if globalCode.needsCheck { checkGlobalCode() }
       if coldAccesses.isExpired(at: cpu.pointee.cycles) { expireColdAccesses() }
       if cpu.pointee.stop != 0, let exit = interpreter.attend() { return exit }
       if stopsAtUserCode {
@@ -226,7 +226,9 @@ public final class Translator: Engine, TranslationObserver {
   }
 
   private func execute(_ block: BlockPointer) {
-    guard let space = spaces.activate() else { return interpreter.execute(block) }
+    guard !globalCode.needsCheck, let space = spaces.activate() else {
+      return interpreter.execute(block)
+    }
     if space.isNew, !stepsBlocks, options.threshold > 0 {
       let before = cpu.pointee.instructions
       interpreter.execute(block)

@@ -122,6 +122,28 @@ final class IDEFixture {
     #expect(f.port().read(3) == 7)
   }
 
+  @Test func readsAheadUpToTheLastWordOfABlock() {
+    let f = IDEFixture()
+    #expect(f.port().readAhead(offset: 0, width: .word, limit: 256).isEmpty)
+    f.setAddress(5, count: 2)
+    f.port().write(7, 0x20)
+    for sector in 5..<7 as Range<UInt8> {
+      f.settle()
+      #expect(f.port().readAhead(offset: 1, width: .word, limit: 256).isEmpty)
+      var data = f.port().readAhead(offset: 0, width: .word, limit: 3)
+      #expect(data.count == 6)
+      data += f.readWords(1)
+      data += f.port().readAhead(offset: 0, width: .dword, limit: 1000)
+      data += f.port().readAhead(offset: 0, width: .word, limit: 1000)
+      // What ends the block is for an ordinary read.
+      #expect(f.port().readAhead(offset: 0, width: .word, limit: 1000).isEmpty)
+      #expect(f.port().read(7) & 0x08 != 0)
+      data += f.readWords(1)
+      #expect(data == ArraySlice([UInt8](repeating: sector, count: 512)))
+    }
+    #expect(f.port().read(7) == 0x50)
+  }
+
   @Test func readsMultipleSectorsABlock() {
     let f = IDEFixture()
     f.setAddress(0, count: 4)

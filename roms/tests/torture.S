@@ -7,6 +7,17 @@
 #include "test.h"
 #include "pages.h"
 
+/* Runs the code at L(0) until it is hot. */
+.macro HOT name, want
+  movl $100, %ecx
+1:
+  movl $L(0), %edx
+  call *%edx
+  loop 1b
+  movl %eax, M(3)
+  CHECK "\name", M(3), $\want
+.endm
+
 TESTS
   /* A jump between global pages that ring 0 has made hot meets the rights of ring 3. */
   PAGING_ON
@@ -25,6 +36,32 @@ TESTS
   ENTER3 L(0)
 2:
   TRAPPED "jump from ring 3 to a page of ring 0", 14, 5, L(1)
+  /* The page that it leads to is mapped elsewhere. */
+  movl $0x000001B8, M(1)
+  movw $0xC300, M(1) + 4
+  movl $0x000002B8, M(2)
+  movw $0xC300, M(2) + 4
+  HOT "jump between global pages", 1
+  movl $(M(2) + P + W + G), ENTRY(1)
+  invlpg L(1)
+  HOT "mapped elsewhere, INVLPG", 2
+  movl $(M(1) + P + W + G), ENTRY(1)
+  invlpg L(1)
+  HOT "mapped back, INVLPG", 1
+  movl $(M(2) + P + W + G), ENTRY(1)
+  CLEAR_CR4 PGE
+  SET_CR4 PGE
+  HOT "mapped elsewhere, CR4.PGE", 2
+  CLEAR_CR4 PGE
+  SET_CR4 PGE
+  HOT "mapped as before, CR4.PGE", 2
+  CLEAR_CR4 PGE
+  movl $(M(1) + P + W + G), ENTRY(1)
+  movl %cr3, %eax
+  movl %eax, %cr3
+  HOT "mapped elsewhere while no page is global", 1
+  SET_CR4 PGE
+  HOT "global again", 1
   CLEAR_CR0 PG
   CLEAR_CR4 PGE
   /* The stack below 1000h gives way to a test page. */

@@ -80,6 +80,11 @@ final class IDEChannel: Resettable {
     return selected.readData(width: width.rawValue)
   }
 
+  func readDataAhead(_ width: AccessWidth, limit: Int) -> ArraySlice<UInt8> {
+    guard isDecoded, let selected else { return [] }
+    return selected.readDataAhead(width: width.rawValue, limit: limit)
+  }
+
   func writeData(_ width: AccessWidth, _ value: UInt32) {
     guard isDecoded else { return }
     selected?.writeData(width: width.rawValue, value: value)
@@ -171,6 +176,10 @@ private final class ChannelPorts: PortDevice {
     if offset == 0 { return channel.readData(width) }
     guard width == .byte else { return readBytes(offset: offset, width: width) }
     return UInt32(channel.read(offset))
+  }
+
+  func readAhead(offset: UInt16, width: AccessWidth, limit: Int) -> ArraySlice<UInt8> {
+    offset == 0 ? channel.readDataAhead(width, limit: limit) : []
   }
 
   func writePort(offset: UInt16, width: AccessWidth, value: UInt32) {

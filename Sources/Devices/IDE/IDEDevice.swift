@@ -156,6 +156,15 @@ final class IDEDevice {
     return value
   }
 
+  /// Elements of the data register up to `limit` of them, without the one that ends the block.
+  func readDataAhead(width: Int, limit: Int) -> ArraySlice<UInt8> {
+    guard phase == .pioIn else { return [] }
+    let count = min(limit, (blockEnd - position - 1) / width) * width
+    guard count > 0 else { return [] }
+    defer { position += count }
+    return buffer[position..<position + count]
+  }
+
   func writeData(width: Int, value: UInt32) {
     guard phase == .pioOut else { return }
     for i in 0..<width where buffer.count < blockEnd {
