@@ -220,12 +220,18 @@ extension Translator {
     let count = Int(block.pointee.instructionCount)
     let number = translations.count
     let physical = block.pointee.physical
-    func isCallout(_ op: Op) -> Bool {
+    // A bit for each instruction that calls its handler.
+    var callouts: UInt64 = 0
+    for index in 0..<count {
+      let op = block.ops + index
       let place = physical &+ UInt32(op.pointee.startOffset)
-      return trapping.contains(place) || coldAccesses.places.contains(place)
-        || cpu.processor.breakpoints.watches(place)
-        || callsInterpreter(op.pointee.instruction)
+      if callsInterpreter(op.pointee.instruction) || trapping.contains(place)
+        || coldAccesses.places.contains(place) || cpu.processor.breakpoints.watches(place)
+      {
+        callouts |= 1 << UInt64(index)
+      }
     }
+    func isCallout(_ index: Int) -> Bool { callouts >> UInt64(index) & 1 != 0 }
     let need = floatingPointNeed(block, count, isCallout: isCallout)
     let isEntered = progress.continuation != nil
     // Behind a block with the same needs they are met.
@@ -308,7 +314,7 @@ extension Translator {
       let op = block.ops + index
       let guest = GuestCode(
         bytes + Int(op.pointee.startOffset), length: Int(op.pointee.instruction.length))
-      lowering.settle(before: op.pointee.instruction, guest, callout: isCallout(op))
+      lowering.settle(before: op.pointee.instruction, guest, callout: isCallout(index))
       places.append(
         Place(
           position: Int32(lowering.a.position), stackDelta: Int16(lowering.stackDelta),
@@ -320,7 +326,7 @@ extension Translator {
       flow = lowering.lower(
         op.pointee.instruction, guest, op: UInt64(UInt(bitPattern: op)),
         next: eip &+ UInt32(op.pointee.endOffset),
-        cyclesPerIteration: UInt32(op.pointee.cyclesPerIteration), callout: isCallout(op))
+        cyclesPerIteration: UInt32(op.pointee.cyclesPerIteration), callout: isCallout(index))
     }
     if flow == .next { lowering.writeX87Pointers() }
     lowering.settleStack()

@@ -137,12 +137,12 @@ extension Assembler {
 extension Translator {
   /// What all floating-point instructions of a block together need.
   func floatingPointNeed(
-    _ block: BlockPointer, _ count: Int, isCallout: (Op) -> Bool
+    _ block: BlockPointer, _ count: Int, isCallout: (Int) -> Bool
   ) -> FloatingPointNeed {
     var need: FloatingPointNeed = []
     for index in 0..<count {
       let op = block.ops + index
-      if let own = FloatingPointNeed.of(op.pointee.instruction), !isCallout(op) {
+      if let own = FloatingPointNeed.of(op.pointee.instruction), !isCallout(index) {
         need.formUnion(own)
       }
     }

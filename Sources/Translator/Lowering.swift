@@ -72,13 +72,26 @@ struct Lowering {
 
   /// Operations that mean the same in 64-bit mode with the same registers, given 32-bit addressing through
   /// the window.
-  static let copied: Set<Operation> = [
+  static let copied: OperationSet = [
     .mov, .movzx, .movsx, .xchg, .cmpxchg, .cmpxchg8b, .xadd, .bswap, .lea, .cmovcc, .cbw, .cwd,
     .lahf, .sahf, .nop, .add, .adc, .sub, .sbb, .cmp, .inc, .dec, .neg, .mul, .imul, .div, .idiv,
     .and, .or, .xor, .not, .test, .bt, .bts, .btr, .btc, .bsf, .bsr, .setcc, .rol, .ror, .rcl,
     .rcr, .shl, .shr, .sar, .shld, .shrd, .clc, .stc, .cmc, .prefetch, .pause, .movnti, .sfence,
     .lfence, .mfence,
   ]
+
+  /// Operations, to be asked about for each instruction.
+  struct OperationSet: ExpressibleByArrayLiteral {
+    private var words = [UInt64](repeating: 0, count: Operation.allCases.count / 64 + 1)
+
+    init(arrayLiteral operations: Operation...) {
+      for o in operations { words[Int(o.rawValue >> 6)] |= 1 << UInt64(o.rawValue & 63) }
+    }
+
+    func contains(_ o: Operation) -> Bool {
+      words[Int(o.rawValue >> 6)] >> UInt64(o.rawValue & 63) & 1 != 0
+    }
+  }
 
   mutating func copy(_ i: Instruction, _ code: GuestCode) -> Bool {
     // 82h is invalid in 64-bit mode; BSWAP of a word is undefined and differs.
