@@ -25,7 +25,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--engine", default="translator")
     parser.add_argument("--repeat", type=int, default=5, help="runs of each (5)")
-    parser.add_argument("--count", type=int, default=60, help="megabytes to compute checksums of (60)")
+    parser.add_argument("--count", type=int, default=300, help="megabytes to compute checksums of (300)")
     parser.add_argument("--json", help="write the figures to this file as well")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

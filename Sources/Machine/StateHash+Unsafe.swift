@@ -34,31 +34,63 @@ struct StateHasher {
   }
 }
 
+/// lseek(2): the next part of a file that holds data, the next that holds none.
+private let seekData: Int32 = 3
+private let seekHole: Int32 = 4
+
 extension Machine {
   /// A digest of the processor's architectural state, the clock and all RAM. Equal runs give equal digests.
   public var stateHash: UInt64 {
     var hasher = StateHasher()
     hashProcessor(into: &hasher)
-    // Four lanes, so that the host's multiplier is kept busy: RAM is large.
-    let words = UnsafeRawBufferPointer(start: memory.ram, count: Int(memory.ramSize))
+    // Reading RAM that nobody has touched would make the host fill it with zeros. Pages of zeros do not count, so it does
+    // not matter either which of them were touched.
+    let size = Int(memory.ramSize)
+    var start = 0
+    while start < size {
+      let data = lseek(memory.ramDescriptor, start, seekData)
+      guard data >= 0, data < size else { break }
+      let hole = lseek(memory.ramDescriptor, data, seekHole)
+      let end = hole < 0 ? size : min(hole, size)
+      for page in stride(from: data & ~0xFFF, to: end, by: 4096) {
+        let value = hash(page: page)
+        if value != 0 {
+          hasher.combine(UInt64(page))
+          hasher.combine(value)
+        }
+      }
+      start = max(end, data + 1)
+    }
+    return hasher.value
+  }
+
+  /// A digest of a page of RAM, 0 if it is all zeros.
+  private func hash(page: Int) -> UInt64 {
+    let words = UnsafeRawBufferPointer(start: memory.ram + page, count: 4096)
       .assumingMemoryBound(to: UInt64.self)
+    // Four lanes, so that the host's multiplier is kept busy: RAM is large.
     var lanes = (1 as UInt64, 2 as UInt64, 3 as UInt64, 4 as UInt64)
     let factor: UInt64 = 0xD6E8_FEB8_6659_FD93
-    for index in stride(from: 0, to: words.count, by: 4) {
-      lanes.0 = (lanes.0 ^ words[index]) &* factor
-      lanes.1 = (lanes.1 ^ words[index &+ 1]) &* factor
-      lanes.2 = (lanes.2 ^ words[index &+ 2]) &* factor
-      lanes.3 = (lanes.3 ^ words[index &+ 3]) &* factor
-      if index & 0xFFF == 0 {
-        // A product alone never carries downwards.
-        lanes = (
-          lanes.1 ^ lanes.0 >> 29, lanes.2 ^ lanes.1 >> 31, lanes.3 ^ lanes.2 >> 33,
-          lanes.0 ^ lanes.3 >> 35
-        )
+    var all: UInt64 = 0
+    for half in 0..<2 {
+      for index in stride(from: half * 256, to: half * 256 + 256, by: 4) {
+        let (a, b, c, d) = (words[index], words[index &+ 1], words[index &+ 2], words[index &+ 3])
+        all |= a | b | c | d
+        lanes.0 = (lanes.0 ^ a) &* factor
+        lanes.1 = (lanes.1 ^ b) &* factor
+        lanes.2 = (lanes.2 ^ c) &* factor
+        lanes.3 = (lanes.3 ^ d) &* factor
       }
+      // A product alone never carries downwards.
+      lanes = (
+        lanes.1 ^ lanes.0 >> 29, lanes.2 ^ lanes.1 >> 31, lanes.3 ^ lanes.2 >> 33,
+        lanes.0 ^ lanes.3 >> 35
+      )
     }
+    guard all != 0 else { return 0 }
+    var hasher = StateHasher()
     for lane in [lanes.0, lanes.1, lanes.2, lanes.3] { hasher.combine(lane) }
-    return hasher.value
+    return max(hasher.value, 1)
   }
 
   /// Whether a page of RAM has the same contents in another machine of the same size.

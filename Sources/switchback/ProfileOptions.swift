@@ -13,7 +13,7 @@ struct ProfileOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Guest cycles between samples (20000); 0 charges every block exactly, on the interpreter.",
+      "Guest cycles between samples (1000000); 0 charges every block exactly, on the interpreter.",
       valueName: "n"),
     transform: {
       guard let value = UInt64($0), value == 0 || (100...1_000_000_000).contains(value) else {
@@ -21,7 +21,7 @@ struct ProfileOptions: ParsableArguments {
       }
       return value
     })
-  var profileInterval: UInt64 = 20_000
+  var profileInterval: UInt64 = 1_000_000
 
   @Option(
     help: ArgumentHelp(
