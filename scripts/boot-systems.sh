@@ -98,7 +98,9 @@ debian() {
     --type "$perl\\n" --until 'perl: ok' \
     --type "echo '$program' >p.c; gcc -O2 -o p p.c && ./p\\n" --until 'primes 168' \
     --type 'poweroff\n'
-  grep -a -A3 'is-system-running' "$folder/debian-$engine.txt" | tail -3 | tr -d '\r' | sed 's/^/    /'
+  # What systemctl said: the state, and the units that failed if there are any.
+  tr -d '\r' <"$folder/debian-$engine.txt" | sed 's/\x1b\[[?0-9;]*[a-zA-Z]//g' |
+    sed -n '/is-system-running/,/^state known/p' | grep -v 'root@\|^state known' | sed 's/^/    /'
 }
 
 for name in $only; do
