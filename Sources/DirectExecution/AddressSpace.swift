@@ -55,6 +55,8 @@ final class AddressSpace {
   }()
   /// Pages that are mapped together when one is missing.
   private static let aroundPages: UInt32 = 16
+  /// Pages that follow them in both memories and cost little more.
+  private static let furthestPages: UInt32 = 240
 
   init(root: UInt32, sandbox: consuming Sandbox, cpu: CPU, names: SelectorNames) {
     self.root = root
@@ -118,8 +120,23 @@ final class AddressSpace {
       }
       chosen.append(neighbour)
     }
+    extend(&chosen, first &+ Self.aroundPages << 12, for: access)
     add(chosen)
     return chosen.count
+  }
+
+  /// Goes on with pages from `next` that one command maps together with the last one.
+  private func extend(_ chosen: inout [UInt32], _ next: UInt32, for access: Access) {
+    guard let last = chosen.last, let page = pages[last], last &+ 4096 == next else { return }
+    var run = Run(last, page)
+    var neighbour = next
+    while neighbour >= Self.lowestPage, run.count <= Self.furthestPages, pages[neighbour] == nil,
+      let rights = neighbourRights(neighbour, of: access), run.extend(neighbour, rights)
+    {
+      record(neighbour, rights)
+      chosen.append(neighbour)
+      neighbour &+= 4096
+    }
   }
 
   /// Maps pages as they are recorded, in runs.

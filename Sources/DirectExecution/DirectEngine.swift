@@ -33,6 +33,8 @@ public final class DirectEngine {
   public private(set) var statistics = DirectStatistics()
   /// Traps and host nanoseconds of the last `run`, for the policy.
   public private(set) var lastTraps: UInt64 = 0
+  /// Those that only mapped pages, which stay mapped.
+  public private(set) var lastMappings: UInt64 = 0
   public private(set) var lastNanoseconds: UInt64 = 0
 
   /// Shorter runs cost more than they bring.
@@ -66,6 +68,7 @@ public final class DirectEngine {
   /// Runs from the current state, which must be admissible, with nothing waiting to be attended to.
   public func run() -> Outcome {
     lastTraps = 0
+    lastMappings = 0
     lastNanoseconds = 0
     guard isWorthARun else { return .deadline }
     statistics.entries &+= 1
@@ -152,7 +155,10 @@ public final class DirectEngine {
         space.awaited = (linear, access)
         return (.pageFault, .fault(error))
       }
-      if spaces.map(space, linear, for: access) { return (.mapped, nil) }
+      if spaces.map(space, linear, for: access) {
+        lastMappings &+= 1
+        return (.mapped, nil)
+      }
       let kind = access == .fetch ? TrapKind.code : .pageFault
       if access == .fetch { space.markUnfit(linear) }
       return (kind, .handOver(kind))

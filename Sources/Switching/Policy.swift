@@ -25,17 +25,18 @@ public struct AlwaysDirect: SwitchingPolicy {
 public struct RentOrBuy: SwitchingPolicy {
   /// Host nanoseconds in the translator before the first try.
   public var price: UInt64 = 1_000_000
-  /// No try costs more.
-  public var highestPrice: UInt64 = 2_000_000_000
+  /// No try costs more: the address space may be another program's by then.
+  public var highestPrice: UInt64 = 16_000_000
   /// Mean run between exits from ring 3 that makes a try worth it.
   public var shortestMeanRun: UInt64 = 150_000
   /// Cost of a trap: to the monitor and back, and the caches that it leaves behind.
   public var trapCost: Int64 = 15_000
   /// Earned per nanosecond, as a fraction.
   public var gain: Int64 = 12
-  /// What an account is opened with, as a fraction of the price, and at least.
+  /// What an account is opened with, as a fraction of the price, at least and at most.
   public var credit: UInt64 = 12
   public var lowestCredit: UInt64 = 150_000
+  public var highestCredit: UInt64 = 500_000
   /// What an account can hold at most, and from where on the try has paid.
   public var ceiling: Int64 = 1_000_000
 
@@ -72,7 +73,8 @@ public struct RentOrBuy: SwitchingPolicy {
   }
 
   public mutating func ranTranslated(_ space: UInt32, nanoseconds: UInt64, exits: UInt64) {
-    let (shortest, credit, lowest) = (shortestMeanRun, credit, lowestCredit)
+    let shortest = shortestMeanRun
+    let (credit, lowest, highest) = (credit, lowestCredit, highestCredit)
     change(space) {
       $0.rent &+= nanoseconds
       $0.exits &+= exits
@@ -80,7 +82,7 @@ public struct RentOrBuy: SwitchingPolicy {
       if $0.rent / max($0.exits, 1) >= shortest {
         $0.isDirect = true
         $0.hasPaid = false
-        $0.balance = Int64(max($0.price / credit, lowest))
+        $0.balance = Int64(min(max($0.price / credit, lowest), highest))
       }
       $0.rent = 0
       $0.exits = 0

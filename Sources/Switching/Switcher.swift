@@ -139,7 +139,8 @@ public final class Switcher: Engine {
     interpreter.startAccounting()
     let outcome = engine.run()
     interpreter.account()
-    var traps = engine.lastTraps
+    // What is mapped stays mapped: most of what that cost is an investment.
+    var traps = engine.lastTraps &- engine.lastMappings &* 3 / 4
     defer { policy.ranDirectly(space, nanoseconds: engine.lastNanoseconds, traps: traps) }
     switch outcome {
     case .deadline:

@@ -107,7 +107,7 @@ import Testing
       }
       return time
     }
-    for price in [1, 2, 4, 8, 16] as [UInt64] {
+    for price in [1, 2, 4, 8, 16, 16] as [UInt64] {
       #expect(time(toTry: 1_000_000_000) == price * 1_000_000)
       var traps = 0
       while policy.prefersDirect(1) {
