@@ -113,7 +113,10 @@ struct BenchCommand: ParsableCommand {
     bench.configuration.mhz = 2000
     measuring.apply(to: &bench.configuration)
     if let path = kernel ?? find("guests/vmlinuz-686") {
-      bench.kernel = (path, try Files.read(path, option: "--kernel"))
+      // Peers run in another directory.
+      bench.kernel = (
+        HostFile.absolutePath(path) ?? path, try Files.read(path, option: "--kernel")
+      )
     }
     measuring.prepare()
     var report = try bench.run { Switchback.complain($0) }
