@@ -332,17 +332,17 @@ extension Translator {
     lowering.settleStack()
     places.append(Place(position: Int32(lowering.a.position)))
     let meetsNeed = need.isEmpty || checksNeed
+    let prelude = hasPrelude ? start - Assembler.touchSize : nil
     translations.append(
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position,
         firstPlace: firstPlace, instructionCount: count,
-        entry: hasPrelude ? start - Assembler.touchSize : isChecked && meetsNeed ? start : 0,
-        next: block.pointee.translation,
+        entry: prelude ?? (isChecked && meetsNeed ? start : 0), next: block.pointee.translation,
         crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
         isChecked: isChecked, uncheckedBefore: before, uncheckedAfter: after,
-        readyEntry: hasPrelude ? start - Assembler.touchSize : isChecked ? startWhenReady : 0))
+        readyEntry: prelude ?? (isChecked ? startWhenReady : 0)))
     block.pointee.translation = UInt32(number + 1)
     if lowering.isGlobal {
       globalCode.note(number, eip: eip, isUser: cpu.pointee.cpl == 3, physical: physical)

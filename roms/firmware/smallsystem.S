@@ -7,6 +7,8 @@
 .set SCRATCH, 0x2000  /* segment of a buffer of 64 KiB */
 .set TICKS, 30
 
+#include "pic.h"
+
 .text
 .code16
 .globl _start
@@ -293,16 +295,7 @@ protected:
   movw %ax, %es
   movw %ax, %ss
   movl $0x7C00, %esp
-  movb $0x11, %al
-  outb %al, $0x20
-  movb $0x20, %al
-  outb %al, $0x21
-  movb $0x04, %al
-  outb %al, $0x21
-  movb $0x01, %al
-  outb %al, $0x21
-  movb $0xFE, %al
-  outb %al, $0x21
+  MASTER_8259 0x20
   movb $0x34, %al  /* 1000 Hz */
   outb %al, $0x43
   movb $0xA9, %al
@@ -348,16 +341,7 @@ real:
   movw %ax, %ss
   movw %ax, %fs
   lidtl real_idt_pointer
-  movb $0x11, %al
-  outb %al, $0x20
-  movb $0x08, %al
-  outb %al, $0x21
-  movb $0x04, %al
-  outb %al, $0x21
-  movb $0x01, %al
-  outb %al, $0x21
-  movb $0xB8, %al
-  outb %al, $0x21
+  MASTER_8259 0x08, mask=0xB8
   movb $0x34, %al
   outb %al, $0x43
   xorb %al, %al

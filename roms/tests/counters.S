@@ -1,6 +1,7 @@
 /* Not a test by itself but the guest of the tests of counters: does everything a known number of times. 1000 writes to
    port E9h, 250 reads of port 61h, 12 halts that the timer's interrupt ends, then the debug exit with 16. */
 #include "reset.h"
+#include "pic.h"
 
 main16:
   movw $1000, %cx
@@ -13,16 +14,7 @@ main16:
   loop 1b
 
   /* The master 8259 with IRQ 0 as vector 8 alone: 5 writes. The 8254's counter 0 at its slowest: 3 writes. */
-  movb $0x11, %al
-  outb %al, $0x20
-  movb $8, %al
-  outb %al, $0x21
-  movb $4, %al
-  outb %al, $0x21
-  movb $1, %al
-  outb %al, $0x21
-  movb $0xFE, %al
-  outb %al, $0x21
+  MASTER_8259 8
   movb $0x34, %al
   outb %al, $0x43
   movb $0xFF, %al

@@ -1,5 +1,6 @@
 /* Hardware interrupts: 8254, 8259, the interrupt shadow, HLT. SDM vol. 3 chapter 6.8; 8259A and 8254 data sheets. */
 #include "test.h"
+#include "pic.h"
 
 #define TIMER 0x20
 #define ALL_MASKED 0xFF
@@ -362,16 +363,7 @@ string:
   EOI
   /* Automatic EOI. */
   ONE_SHOT 0xFFFF
-  movb $0x11, %al
-  outb %al, $0x20
-  movb $0x20, %al
-  outb %al, $0x21
-  movb $4, %al
-  outb %al, $0x21
-  movb $3, %al
-  outb %al, $0x21
-  movb $0xFE, %al
-  outb %al, $0x21
+  MASTER_8259 0x20, mode=3
   PENDING
   GUARD 2f
   sti
@@ -383,16 +375,7 @@ string:
   READ_PIC "nothing stays in service", 0x0B, 0xFF, 0
   /* Another base. */
   ONE_SHOT 0xFFFF
-  movb $0x11, %al
-  outb %al, $0x20
-  movb $0x70, %al
-  outb %al, $0x21
-  movb $4, %al
-  outb %al, $0x21
-  movb $1, %al
-  outb %al, $0x21
-  movb $0xFE, %al
-  outb %al, $0x21
+  MASTER_8259 0x70
   PENDING
   GUARD 2f
   sti
