@@ -2,7 +2,7 @@ import Bus
 
 /// The registers of the Bochs display interface (DISPI), which sets linear modes of 8, 15, 16, 24 and 32 bits
 /// per pixel.
-struct BochsDisplay {
+struct BochsDisplay: Equatable {
   private enum Register {
     static let id = 0
     static let xResolution = 1

@@ -14,35 +14,48 @@ public struct VideoFrame: Sendable, Equatable {
     self.height = height
     pixels = [UInt32](repeating: 0xFF00_0000, count: width * height)
   }
+
+  /// Takes over some lines of another frame, and its size.
+  public mutating func copy(_ lines: Range<Int>, of other: VideoFrame) {
+    guard width == other.width, height == other.height else { return self = other }
+    let range = lines.lowerBound * width..<lines.upperBound * width
+    pixels.replaceSubrange(range, with: other.pixels[range])
+  }
 }
 
-/// What the last picture depended on besides registers and memory.
+/// What the last picture was drawn from.
 struct RenderedState {
   var blinkPhase: UInt64?
+  var registers: VideoUpdate.Registers?
+  /// Bytes of memory that have changed since; nil if nobody keeps account of them.
+  var changes: [Range<Int>]?
 }
 
 extension VGA {
   /// Draws the screen into `frame` if it has changed since the last call (or the blinking has).
-  /// - Returns: whether it was drawn.
+  /// - Returns: the lines that were drawn.
   @discardableResult
-  public func render(into frame: inout VideoFrame) -> Bool {
+  public func render(into frame: inout VideoFrame) -> Range<Int> {
     let phase = blinkPhase
     let blinks = isTextMode && phase != rendered.blinkPhase
-    guard isDirty || hasUntrackedWrites || blinks || frame.pixels.isEmpty else { return false }
+    guard isDirty || hasUntrackedWrites || blinks || frame.pixels.isEmpty else { return 0..<0 }
     trackFramebuffer()
     isDirty = false
     rendered.blinkPhase = phase
+    let registers = registers
+    let changes = registers == rendered.registers && !frame.pixels.isEmpty ? rendered.changes : nil
+    rendered.registers = registers
     if display.isEnabled {
-      renderLinear(&frame)
+      return renderLinear(&frame, changes)
     } else if !isScreenOn || sequencer[1] & 0x20 != 0 {
       frame.resize(720, 400)
       for index in frame.pixels.indices { frame.pixels[index] = 0xFF00_0000 }
     } else if isTextMode {
-      renderText(&frame, phase: phase)
+      return renderText(&frame, phase: phase, onlyBlinking: changes?.isEmpty ?? false)
     } else {
       renderGraphics(&frame)
     }
-    return true
+    return 0..<frame.height
   }
 
   /// Whether the screen shows characters.
@@ -157,13 +170,19 @@ extension VGA {
   }
 
   /// A mode of the Bochs display interface, which has checked that it lies within memory.
-  private func renderLinear(_ frame: inout VideoFrame) {
+  /// - Parameter changes: the bytes that the picture in `frame` lacks; nil if it has to be drawn as a whole.
+  /// - Returns: the lines that were drawn.
+  private func renderLinear(_ frame: inout VideoFrame, _ changes: [Range<Int>]?) -> Range<Int> {
     frame.resize(display.width, display.height)
     let palette = display.bitsPerPixel == 8 ? palette256() : []
     let step = display.bytesPerPixel
+    var lines = 0..<0
     for y in 0..<display.height {
       var source = display.start + y * display.pitch
-      guard source + display.width * step <= memory.count else { return }
+      let bytes = source..<source + display.width * step
+      guard bytes.upperBound <= memory.count else { return lines }
+      if let changes, !changes.contains(where: bytes.overlaps) { continue }
+      lines = (lines.isEmpty ? y : lines.lowerBound)..<y + 1
       var pixel = y * frame.width
       if display.bitsPerPixel == 32 {
         memory.draw(pixels: display.width, from: source, on: &frame.pixels, at: pixel)
@@ -184,6 +203,7 @@ extension VGA {
         source += step
       }
     }
+    return lines
   }
 
   private static func rgb(

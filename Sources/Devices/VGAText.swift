@@ -92,7 +92,12 @@ extension VGA {
       cursorRows: showsCursor && first <= last ? first..<last + 1 : 0..<0)
   }
 
-  func renderText(_ frame: inout VideoFrame, phase: UInt64) {
+  /// Draws a text mode.
+  /// - Parameter onlyBlinking: leave out what looks the same at all times.
+  /// - Returns: the lines that were drawn.
+  func renderText(
+    _ frame: inout VideoFrame, phase: UInt64, onlyBlinking: Bool
+  ) -> Range<Int> {
     let columns = Int(crtc[1]) + 1
     let style = textStyle(phase: phase)
     let doubling = crtc[9] & 0x80 != 0 ? 2 : 1
@@ -104,20 +109,35 @@ extension VGA {
     var panning = style.dots == 9 ? (pan >= 8 ? 0 : pan + 1) : pan & 7
     var counter = startAddress + bytePanning
     var scan = presetRowScan % height
+    var lines = 0..<0
+    var draws = true
     for y in 0..<frame.height {
       if y == splitLine {
         counter = 0
         scan = 0
         if splitEndsPanning { panning = 0 }
       }
-      renderTextLine(
-        &frame, y: y, scan: scan, counter: counter, columns: columns, panning: panning, style)
+      if onlyBlinking && (scan == 0 || y == 0 || y == splitLine) {
+        draws = blinks(counter..<counter + columns + 1, style)
+      }
+      if draws {
+        renderTextLine(
+          &frame, y: y, scan: scan, counter: counter, columns: columns, panning: panning, style)
+        lines = (lines.isEmpty ? y : lines.lowerBound)..<y + 1
+      }
       scan += 1
       if scan == height {
         scan = 0
         counter += rowOffset
       }
     }
+    return lines
+  }
+
+  /// Whether some of these characters blink, or the cursor does.
+  private func blinks(_ counters: Range<Int>, _ style: TextStyle) -> Bool {
+    counters.contains(style.cursorCounter)
+      || style.blinks && counters.contains { memory[planeAddress($0) * 4 + 1] & 0x80 != 0 }
   }
 
   private func renderTextLine(

@@ -66,7 +66,7 @@ struct VideoMemoryChanges {
 /// What a `VideoMirror` must be told to show the same picture as a VGA: all registers, and a copy of video memory that stays
 /// as it is until the next update is made.
 public struct VideoUpdate: Sendable {
-  struct Registers: Sendable {
+  struct Registers: Sendable, Equatable {
     var sequencer: [UInt8]
     var crtc: [UInt8]
     var graphics: [UInt8]
@@ -80,6 +80,8 @@ public struct VideoUpdate: Sendable {
 
   var registers: Registers
   var memory: VideoMemory
+  /// The bytes of `memory` that differ from those of the update before; nil if all may.
+  var changes: [Range<Int>]?
   var cycles: UInt64
 }
 
@@ -126,14 +128,32 @@ extension VGA {
     if hasUntrackedWrites, follower.shouldTrack(at: queue.nanoseconds) { trackFramebuffer() }
     let copy = mirrored ?? VideoMemory(count: memory.count)
     mirrored = copy
-    if changes.wasCleared { copy.clear() }
+    let wasCleared = changes.wasCleared
+    if wasCleared { copy.clear() }
     let ranges = changes.take(visible: display.isEnabled ? display.visible : 0..<memory.count)
     for range in ranges { copy.replace(range, by: memory) }
     return VideoUpdate(
-      registers: VideoUpdate.Registers(
+      registers: registers, memory: copy, changes: wasCleared ? nil : ranges, cycles: queue.now)
+  }
+
+  /// All that the picture depends on besides memory and time.
+  var registers: VideoUpdate.Registers {
+    get {
+      VideoUpdate.Registers(
         sequencer: sequencer, crtc: crtc, graphics: graphics, attribute: attribute, dac: dac,
-        dacMask: dacMask, miscellaneous: miscellaneous, isScreenOn: isScreenOn, display: display),
-      memory: copy, cycles: queue.now)
+        dacMask: dacMask, miscellaneous: miscellaneous, isScreenOn: isScreenOn, display: display)
+    }
+    set {
+      sequencer = newValue.sequencer
+      crtc = newValue.crtc
+      graphics = newValue.graphics
+      attribute = newValue.attribute
+      dac = newValue.dac
+      dacMask = newValue.dacMask
+      miscellaneous = newValue.miscellaneous
+      isScreenOn = newValue.isScreenOn
+      display = newValue.display
+    }
   }
 
   /// Changes whenever the picture may have: by a write of the guest, or because something blinks.
@@ -174,21 +194,23 @@ public final class VideoMirror {
 
   public func apply(_ update: VideoUpdate) {
     time.cycles = update.cycles
-    let registers = update.registers
-    vga.sequencer = registers.sequencer
-    vga.crtc = registers.crtc
-    vga.graphics = registers.graphics
-    vga.attribute = registers.attribute
-    vga.dac = registers.dac
-    vga.dacMask = registers.dacMask
-    vga.miscellaneous = registers.miscellaneous
-    vga.isScreenOn = registers.isScreenOn
-    vga.display = registers.display
+    vga.registers = update.registers
     vga.isDirty = true
+    if let changes = update.changes {
+      vga.rendered.changes?.append(contentsOf: changes)
+    } else {
+      vga.rendered.changes = nil
+    }
   }
 
-  /// Draws the picture.
-  public func render(into frame: inout VideoFrame) { vga.render(into: &frame) }
+  /// Draws what has changed since the last call, into the same frame.
+  /// - Returns: the lines that were drawn.
+  @discardableResult
+  public func render(into frame: inout VideoFrame) -> Range<Int> {
+    let lines = vga.render(into: &frame)
+    vga.rendered.changes = []
+    return lines
+  }
 
   /// The size in square pixels of a screen that shows the picture undistorted.
   public var naturalSize: (width: Int, height: Int) { vga.naturalSize }

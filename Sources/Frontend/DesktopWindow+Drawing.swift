@@ -15,10 +15,11 @@ extension DesktopWindow {
   /// Draws what has changed and shows it.
   func draw() {
     let contents = barContents()
-    let changedRows = hasNewFrame ? frame.changedRows(since: shown) : []
-    hasNewFrame = false
+    let changedRows = frame.changedRows(since: shown, in: newLines)
+    if changedRows.isEmpty { newLines = 0..<0 }
     guard needsDrawing || needsPanels || contents != bar || !changedRows.isEmpty else { return }
     guard let window = windowPicture() else { return }
+    newLines = 0..<0
     changed = []
     let isSameFrame = frame.width == shown.width && frame.height == shown.height
     let isSameWindow = window.width == layout.window.width && window.height == layout.window.height
@@ -27,7 +28,7 @@ extension DesktopWindow {
     } else {
       for range in changedRows { drawRows(range, on: window) }
     }
-    if !changedRows.isEmpty { shown = frame }
+    for range in changedRows { shown.copy(range, of: frame) }
     drawPanels(on: window)
     if contents != bar || changed.contains(where: { !$0.intersection(layout.bar).isEmpty }) {
       bar = contents

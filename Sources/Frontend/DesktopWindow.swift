@@ -18,7 +18,8 @@ public final class DesktopWindow {
   var mirror: VideoMirror?
   var frame = VideoFrame()
   var shown = VideoFrame()
-  var hasNewFrame = false
+  /// Lines of `frame` that have been drawn since `shown` was brought up to date.
+  var newLines = 0..<0
   var natural = (width: 720, height: 400)
   var history = History()
   var status = FrontPanel.Status()
@@ -124,10 +125,15 @@ public final class DesktopWindow {
       let mirror = mirror ?? VideoMirror(update, frequency: panel.status.frequency)
       self.mirror = mirror
       mirror.apply(update)
-      mirror.render(into: &frame)
+      let lines = mirror.render(into: &frame)
+      if newLines.isEmpty {
+        newLines = lines
+      } else if !lines.isEmpty {
+        newLines =
+          min(newLines.lowerBound, lines.lowerBound)..<max(newLines.upperBound, lines.upperBound)
+      }
     }
     guard isNew != nil, let size = mirror?.naturalSize else { return }
-    hasNewFrame = true
     if size != natural {
       natural = size
       needsDrawing = true

@@ -165,15 +165,15 @@ struct LineCache {
 }
 
 extension VideoFrame {
-  /// The rows that differ from those of a frame of the same size.
-  func changedRows(since other: VideoFrame) -> [Range<Int>] {
+  /// The rows among `lines` that differ from those of a frame of the same size; all rows for one of another size.
+  func changedRows(since other: VideoFrame, in lines: Range<Int>) -> [Range<Int>] {
     guard width == other.width, height == other.height, width > 0,
       pixels.count >= width * height, other.pixels.count >= width * height
     else { return height > 0 ? [0..<height] : [] }
     var result: [Range<Int>] = []
     pixels.withUnsafeBufferPointer { a in
       other.pixels.withUnsafeBufferPointer { b in
-        for y in 0..<height
+        for y in lines.clamped(to: 0..<height)
         where memcmp(a.baseAddress! + y * width, b.baseAddress! + y * width, width * 4) != 0 {
           if result.last?.upperBound == y {
             result[result.count - 1] = result[result.count - 1].lowerBound..<y + 1

@@ -183,12 +183,13 @@ import Testing
   @Test func changedRowsAreFound() {
     let old = frame(8, 10)
     var new = old
-    #expect(new.changedRows(since: old) == [])
+    #expect(new.changedRows(since: old, in: 0..<10) == [])
     new.pixels[8 * 2] ^= 1
     new.pixels[8 * 3 + 7] ^= 1
     new.pixels[8 * 9] ^= 1
-    #expect(new.changedRows(since: old) == [2..<4, 9..<10])
-    #expect(frame(4, 5).changedRows(since: old) == [0..<5])
+    #expect(new.changedRows(since: old, in: 0..<20) == [2..<4, 9..<10])
+    #expect(new.changedRows(since: old, in: 3..<9) == [3..<4])
+    #expect(frame(4, 5).changedRows(since: old, in: 0..<1) == [0..<5])
   }
 }
 
