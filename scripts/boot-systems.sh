@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 engines=("$@")
-[ $# -gt 0 ] || engines=(translator adaptive interpreter)
+[ $# -gt 0 ] || engines=(translator adaptive direct interpreter)
 switchback=${SWITCHBACK:-.build/release/switchback}
 folder=guests/systems
 only=${ONLY:-memtest installer debian}
@@ -68,6 +68,35 @@ installer_disc() {
   rm -rf "$folder/disc"
 }
 
+# dialog_shown PNG: whether a picture of 1024x768 is of a grey dialog with a red bar on blue, as newt draws them.
+dialog_shown() {
+  python3 - "$1" <<'END'
+import struct
+import sys
+import zlib
+
+with open(sys.argv[1], "rb") as file:
+    data = file.read()
+size = struct.unpack(">II", data[16:24])
+packed, place = b"", 8
+while place < len(data):
+    length, kind = struct.unpack(">I4s", data[place:place + 8])
+    if kind == b"IDAT":
+        packed += data[place + 8:place + 8 + length]
+    place += 12 + length
+# Every row begins with its filter, which is none.
+rows = zlib.decompress(packed)
+stride = 3 * size[0] + 1
+counts = {}
+for y in range(size[1]):
+    for x in range(y * stride + 1, (y + 1) * stride, 3):
+        counts[rows[x:x + 3]] = counts.get(rows[x:x + 3], 0) + 1
+grey, red, blue = (counts.get(bytes.fromhex(color), 0) / (size[0] * size[1])
+                   for color in ("aaaaaa", "aa0000", "0000aa"))
+sys.exit(0 if size == (1024, 768) and grey > 0.6 and red > 0.004 and blue > 0.04 else 1)
+END
+}
+
 memtest() {
   # A pass ends with "Pass: 1"; a bad bit would show another number of errors and a list of them.
   boot memtest 0 -m 64M --serial none --time-limit 1800 --until 'Pass:  1' \
@@ -79,10 +108,14 @@ installer() {
   installer_disc installer-text 'vga=normal fb=false nomodeset'
   boot installer-text 0 -m 512M --serial none --cdrom $folder/installer-text.iso --time-limit 900 \
     --until 'Select a language'
-  # A framebuffer has no text to wait for: the picture is for people.
+  # A framebuffer has no text to wait for: the picture is looked at.
   installer_disc installer-framebuffer 'vga=788 quiet'
   boot installer-framebuffer 124 -m 512M --serial none --cdrom $folder/installer-framebuffer.iso \
     --cycle-limit 30000000000 --time-limit 900
+  dialog_shown "$folder/installer-framebuffer-$engine.png" || {
+    echo "    there is no dialog in $folder/installer-framebuffer-$engine.png"
+    failures=1
+  }
 }
 
 # Typed at the shell of the guest; what is awaited then is not among what the terminal echoes.

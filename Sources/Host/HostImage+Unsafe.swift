@@ -26,6 +26,8 @@ public final class HostImage: @unchecked Sendable {
 
   /// Something else has the image open for writing, or this would write to what something else reads.
   public static let isLocked = EWOULDBLOCK
+  /// It is neither a file nor a block device.
+  public static let hasNoOffsets = ESPIPE
 
   /// - Parameter paddedSize: what the size of a shorter file is taken to be.
   /// - Throws: an error, with the code `isLocked` if the image is in use.
@@ -44,7 +46,7 @@ public final class HostImage: @unchecked Sendable {
       guard fstat(descriptor, &status) == 0 else { throw HostError("read \(path)") }
       let kind = status.st_mode & S_IFMT
       guard kind == S_IFREG || kind == S_IFBLK else {
-        throw HostError("read \(path)", code: kind == S_IFDIR ? EISDIR : ESPIPE)
+        throw HostError("read \(path)", code: kind == S_IFDIR ? EISDIR : Self.hasNoOffsets)
       }
       let end = lseek(descriptor, 0, Int32(SEEK_END))
       guard end >= 0 else { throw HostError("read \(path)") }

@@ -1,5 +1,6 @@
 import Foundation
 import Host
+import Machine
 import Testing
 
 /// Real boot loaders through SeaBIOS's INT 13h: CD, hard disk, floppy disk.
@@ -19,14 +20,14 @@ struct BootTests {
   }
 
   private func expectBoot(_ options: [String], engine: String) throws {
-    let direct = engine == "adaptive" ? ["--direct"] : []
+    let direct = FirmwareTests.engines.contains(engine) ? [] : ["--direct"]
     let run = try Program(["run", "--engine", engine, "--time-limit", "300"] + direct + options)
     #expect(run.status == 0, "\(run.output.suffix(2000)) \(run.error)")
     #expect(run.output.contains("BOOTED 6.1"), "\(run.output.suffix(2000))")
   }
 
-  /// Ring-3 code runs directly with `adaptive`.
-  private static let engines = FirmwareTests.engines + ["adaptive"]
+  /// Ring-3 code runs directly with `adaptive` and `direct`.
+  private static let engines = Engines.available
 
   @Test(arguments: engines) func anIsolinuxCD(engine: String) throws {
     try FileManager.default.createDirectory(
@@ -89,6 +90,7 @@ struct BootTests {
   @Test(
     arguments: [
       ("interpreter", "ide"), ("translator", "ide"), ("translator", "virtio"), ("adaptive", "ide"),
+      ("direct", "ide"),
     ])
   func aGRUBDisk(engine: String, interface: String) throws {
     try expectBoot(["--disk", "\(grubDisk()),if=\(interface)"], engine: engine)

@@ -83,7 +83,7 @@ import Testing
       mentions: "directory"),
     Case(
       testDescription: "a device that is no disk", options: ["--disk", "/dev/null"], contents: [],
-      status: 66, mentions: "/dev/null"),
+      status: 66, mentions: "/dev/null: neither a file nor a block device"),
     Case(
       testDescription: "a file that there is not", options: ["--cdrom", "/nonexistent/cd"],
       contents: [], status: 66, mentions: "--cdrom: cannot open /nonexistent/cd"),

@@ -59,9 +59,11 @@ struct DriveTests {
   }
 
   /// Files go from the CD to an IDE disk, a virtio disk and a floppy, and the host reads them there.
-  @Test(arguments: FirmwareTests.engines) func filesOnEveryDrive(engine: String) throws {
+  @Test(arguments: FirmwareTests.engines + ["adaptive"])
+  func filesOnEveryDrive(engine: String) throws {
     let large = Guests.data(6 << 20)
     let small = Guests.data(700_001).suffix(700_000)
+    let direct = engine == "adaptive" ? ["--direct"] : []
     try FileManager.default.createDirectory(
       atPath: path("cd"), withIntermediateDirectories: false)
     let first = try scratch.file("cd/large", large)
@@ -89,7 +91,7 @@ struct DriveTests {
         [
           "--engine", engine, "--disk", ide, "--disk", "\(virtio),if=virtio", "--floppy", floppy,
           "--cdrom", path("cd.iso"),
-        ]))
+        ] + direct))
     #expect(run.status == 0, "\(run.output.suffix(2000))")
     #expect(run.output.contains(try Guests.sha256(first)), "\(run.output.suffix(2000))")
     for (disk, name) in [(ide, "a"), (virtio, "b")] {
@@ -171,8 +173,9 @@ struct DriveTests {
     #expect(try [disk, floppy].map { try Guests.sha256($0) } == before)
   }
 
-  /// The host refuses to let the image grow: the guest gets errors, what was written before stays.
-  @Test func aFullHostGivesErrors() throws {
+  /// The host refuses to let a file grow, the image or what holds the writes of `--snapshot`: the guest gets
+  /// errors, what was written before stays.
+  @Test(arguments: [[], ["--snapshot"]]) func aFullHostGivesErrors(options: [String]) throws {
     let disk = try image("disk", megabytes: 24)
     let arguments = try boot(
       """
@@ -182,10 +185,11 @@ struct DriveTests {
       echo first $?
       dd if=/dev/zero of=/dev/sda bs=64k seek=256 count=16 conv=fsync
       echo second $?
+      echo 3 >/proc/sys/vm/drop_caches
       dd if=/dev/sda bs=1M count=8 2>/dev/null | sha256sum
       poweroff -f
 
-      """, ["--engine", "translator", "--disk", disk])
+      """, ["--engine", "translator", "--disk", disk] + options)
     // Once it has its memory, the machine may not write files beyond 12 MiB: like a full disk, without root.
     let shell = """
       mkfifo "$1/in" && exec 3<>"$1/in"
@@ -202,10 +206,46 @@ struct DriveTests {
     #expect(run.status == 0, "\(output.suffix(2000)) \(error)")
     #expect(output.contains("first 0"), "\(output.suffix(2000))")
     #expect(output.contains("second 1"), "\(output.suffix(2000))")
-    let expected = Array("0123456789abcdef".utf8)
+    let pattern = Array("0123456789abcdef".utf8)
+    let expected = (0..<8 << 20).map { pattern[$0 & 15] }
+    #expect(output.contains(try Guests.sha256(try scratch.file("expected", expected))))
     let start = try HostFile.contents(of: disk, limit: 8 << 20)
-    #expect(start.indices.allSatisfy { start[$0] == expected[$0 & 15] })
-    #expect(output.contains(try Guests.sha256(try scratch.file("start", start))))
+    #expect(start == (options.isEmpty ? expected : [UInt8](repeating: 0, count: 8 << 20)))
+  }
+
+  /// Sectors on both sides of where 28 bits end, and the last ones of 2 TB, in an image that is nearly all hole.
+  @Test(arguments: [("ide", "sda"), ("virtio", "vda")])
+  func disksOfTwoTerabytes(interface: String, name: String) throws {
+    let disk = try image("disk", megabytes: 2 << 20)
+    let sectors: [UInt64] = [8, 0x0FFF_FFFC, 0x1000_0008, 0x8000_0000, 0xFFFF_FFF8]
+    let run = try Program(
+      try boot(
+        """
+        blockdev --getsize64 /dev/\(name)
+        for sector in \(sectors.map(String.init).joined(separator: " ")); do
+          yes sector $sector | head -c 4096 >/tmp/data
+          dd if=/tmp/data of=/dev/\(name) bs=512 seek=$sector conv=fsync 2>/dev/null
+          echo 3 >/proc/sys/vm/drop_caches
+          dd if=/dev/\(name) bs=512 count=8 skip=$sector 2>/dev/null | cmp - /tmp/data && echo same $sector
+        done
+        dd if=/tmp/data of=/dev/\(name) bs=512 seek=4294967296 || echo beyond the end
+        poweroff -f
+
+        """, ["--engine", "translator", "--disk", "\(disk),if=\(interface)"]))
+    #expect(run.status == 0, "\(run.output.suffix(2000))")
+    for text in ["2199023255552"] + sectors.map({ "same \($0)" }) + ["beyond the end"] {
+      #expect(run.output.contains(text), "\(text): \(run.output.suffix(2000))")
+    }
+    let file = try FileHandle(forReadingFrom: URL(filePath: disk))
+    for sector in sectors {
+      try file.seek(toOffset: sector * 512)
+      let line = Array("sector \(sector)\n".utf8)
+      let expected = (0..<4096).map { line[$0 % line.count] }
+      #expect(try file.read(upToCount: 4096).map(Array.init) == expected)
+    }
+    // The host's file has no more than what was written, and some of its own.
+    var status = stat()
+    #expect(stat(disk, &status) == 0 && status.st_blocks < 1 << 12)
   }
 
   /// Two runs with drives are equal to the last bit, however fast the host's disk is.

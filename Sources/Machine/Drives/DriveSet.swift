@@ -95,6 +95,10 @@ public struct DriveSet {
       if error.operation.contains("temporary") {
         throw InputError(.cannotCreate, "--snapshot: \(error)")
       }
+      // What cannot be read at an offset: a terminal, a pipe, the null device.
+      if error.code == HostImage.hasNoOffsets {
+        throw InputError(.noInput, "\(name): neither a file nor a block device")
+      }
       let option = name.prefix { $0 != ":" }
       let hint =
         access == .readWrite && HostFile.isPermissionMissing(error.code)
