@@ -1,46 +1,92 @@
 /// Ring-3 instructions that meet a page which is not in the window nearly every time, because the program touches
-/// fresh pages here and there. To map each of them takes a signal and a host mapping, some 10 us; the interpreter's
-/// handler takes a fiftieth of that. So such an instruction calls the handler for a while.
+/// fresh pages here and there. To map each of them takes a signal and a host mapping, some 5 to 10 us; the interpreter's
+/// handler takes a few hundredths of that. So such an instruction calls the handler for a while. Then it is tried in the
+/// window again, for as many pages as the calls have cost: a program that uses the same pages all the time soon has them.
 struct ColdAccesses {
   private struct Record {
     var instructions: UInt64
     var streak = 0
+    /// Traps after which it calls its handler.
+    var limit = ColdAccesses.limit
   }
+  private struct Place {
+    var row: UInt16
+    /// Calls of the handlers of its row before.
+    var calls: UInt64
+    var translations: [Int] = []
+  }
+  /// By physical address of the instruction, as `places`.
   private var records: [UInt32: Record] = [:]
-  /// The instructions, by physical address.
-  private(set) var places: Set<UInt32> = []
+  /// The instructions that call their handlers.
+  private var places: [UInt32: Place] = [:]
   private var expiry: UInt64 = 0
+  private var nextLook: UInt64 = 0
 
   /// Two traps with fewer ring-3 instructions between them follow each other closely: calling the handler for each
   /// execution between them would have been cheaper.
   private static let distance: UInt64 = 256
   private static let limit = 16
-  /// Cycles after which they are tried in the window again: what was fresh may be in use.
-  private static let lifetime: UInt64 = 1 << 28
+  private static let mostTraps = 4096
+  /// Calls of a handler that take as long as mapping a page.
+  private static let callsPerPage: UInt64 = 256
+  /// Cycles after which they are tried in the window again, or calls of one row's handlers. Then `limit` traps take about
+  /// a fiftieth of the time.
+  private static let lifetime: UInt64 = 1 << 25
+  private static let mostCalls: UInt64 = 1 << 16
+  /// Cycles between two looks at the calls.
+  private static let lookInterval: UInt64 = 1 << 17
   private static let maximumRecords = 4096
 
   /// Notes a trap.
-  /// - Parameter instructions: how many ring 3 has executed so far.
+  /// - Parameters:
+  ///   - row: of the instruction.
+  ///   - calls: of this row's handlers so far.
+  ///   - instructions: how many ring 3 has executed so far.
   /// - Returns: whether the instruction is to call its handler from now on.
-  mutating func note(_ place: UInt32, instructions: UInt64, clock: UInt64) -> Bool {
+  mutating func note(
+    _ place: UInt32, row: UInt16, calls: UInt64, instructions: UInt64, clock: UInt64
+  ) -> Bool {
     if records.count >= Self.maximumRecords { records.removeAll(keepingCapacity: true) }
     var record = records[place] ?? Record(instructions: 0)
     let isClose = instructions &- record.instructions < Self.distance
     record.streak = isClose ? record.streak + 1 : 0
     record.instructions = instructions
     records[place] = record
-    guard record.streak >= Self.limit else { return false }
+    guard record.streak >= record.limit else { return false }
     records[place] = nil
     if places.isEmpty { expiry = clock &+ Self.lifetime }
-    places.insert(place)
+    places[place] = Place(row: row, calls: calls)
     return true
   }
 
-  func isExpired(at clock: UInt64) -> Bool { !places.isEmpty && clock >= expiry }
+  func contains(_ place: UInt32) -> Bool { places[place] != nil }
 
-  /// - Returns: the instructions that are to be tried in the window again.
-  mutating func expire() -> Set<UInt32> {
-    defer { places = [] }
-    return places
+  /// Notes a translation in which the instruction at `place` calls its handler, if it is one of these.
+  mutating func note(translation: Int, of place: UInt32) {
+    places[place]?.translations.append(translation)
+  }
+
+  /// Whether it is time for `expire`.
+  /// - Parameter calls: of a row's handlers so far.
+  @inline(__always)
+  mutating func isExpired(at clock: UInt64, calls: (UInt16) -> UInt64) -> Bool {
+    guard !places.isEmpty, clock >= nextLook else { return false }
+    nextLook = clock &+ Self.lookInterval
+    return clock >= expiry
+      || places.values.contains { calls($0.row) &- $0.calls >= Self.mostCalls }
+  }
+
+  /// - Parameter calls: of a row's handlers so far.
+  /// - Returns: the translations in which instructions call their handlers that are to be tried in the window again.
+  mutating func expire(calls: (UInt16) -> UInt64) -> [Int] {
+    defer { places.removeAll(keepingCapacity: true) }
+    var translations: [Int] = []
+    for (address, place) in places {
+      translations += place.translations
+      let pages = Int((calls(place.row) &- place.calls) / Self.callsPerPage)
+      records[address] = Record(
+        instructions: 0, limit: min(max(pages, Self.limit), Self.mostTraps))
+    }
+    return translations
   }
 }

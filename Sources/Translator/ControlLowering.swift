@@ -61,7 +61,7 @@ extension Lowering {
       store(HostRegister.of(operand.reg), base: HostRegister.esp, displacement: top)
     } else if operand.isImmediate {
       store(immediate: i.immediate, base: HostRegister.esp, displacement: top)
-    } else if loadOperand(i, code) {
+    } else if loadOperand(i, code, into: HostRegister.r8) {
       store(HostRegister.r8, base: HostRegister.esp, displacement: top)
     } else {
       return nil
@@ -78,12 +78,16 @@ extension Lowering {
     return .next
   }
 
-  /// R8D = the dword memory operand.
-  mutating func loadOperand(_ i: Instruction, _ code: GuestCode) -> Bool {
+  /// A register = the dword memory operand.
+  mutating func loadOperand(_ i: Instruction, _ code: GuestCode, into register: UInt8) -> Bool {
     guard i.hasMemoryOperand, i.addressSize == 4 else { return false }
-    code.emitAddressToR8(&a)
-    if i.segment >= SegmentNumber.fs { addSegmentBase(i.segment) }
-    load(HostRegister.r8, base: HostRegister.r8, displacement: 0)
+    if i.segment >= SegmentNumber.fs {
+      code.emitAddressToR8(&a)
+      addSegmentBase(i.segment)
+      load(register, base: HostRegister.r8, displacement: 0)
+    } else {
+      code.emitLoad(&a, into: register)
+    }
     return true
   }
 
@@ -94,8 +98,7 @@ extension Lowering {
     } else if operand.isGeneral {
       a.move(HostRegister.r9, from: HostRegister.of(operand.reg))
       jumpThroughTable()
-    } else if loadOperand(i, code) {
-      a.move(HostRegister.r9, from: HostRegister.r8)
+    } else if loadOperand(i, code, into: HostRegister.r9) {
       jumpThroughTable()
     } else {
       return nil
@@ -109,8 +112,7 @@ extension Lowering {
     if operand.isGeneral {
       a.move(HostRegister.r9, from: HostRegister.of(operand.reg))
     } else if !isRelative {
-      guard loadOperand(i, code) else { return nil }
-      a.move(HostRegister.r9, from: HostRegister.r8)
+      guard loadOperand(i, code, into: HostRegister.r9) else { return nil }
     }
     store(immediate: next, base: HostRegister.esp, displacement: stackDelta - 4)
     stackDelta -= 4

@@ -65,16 +65,17 @@ extension Translator {
         at: block.pointee.secondPage, count: Int(block.pointee.length - inFirst))
     return bytes.withUnsafeBufferPointer {
       guard let base = $0.baseAddress else { return nil }
-      return translate(block, base, ([block], []))
+      return translate(block, base, Unit(blocks: [block]))
     }
   }
 
   private func translate(
     _ block: BlockPointer, _ bytes: UnsafePointer<UInt8>,
-    _ unit: (blocks: [BlockPointer], loopHeads: [BlockPointer])
+    _ unit: Unit
   ) -> Int? {
     // 64 bytes cover the longest lowering, and as much again its stub.
-    let room = unit.blocks.reduce(512) { $0 + Int($1.pointee.instructionCount) * 192 + 256 }
+    let blocks = unit.blocks + unit.tail
+    let room = blocks.reduce(512) { $0 + Int($1.pointee.instructionCount) * 192 + 256 }
     if free + room > code.size { flush() }
     guard free + room <= code.size else { return nil }
     let eip = cpu.pointee.eip
@@ -83,7 +84,8 @@ extension Translator {
       isGlobal: cpu.isCodePageGlobal(eip))
     let first = translations.count
     var progress = UnitProgress(first: first)
-    for b in unit.blocks {
+    for (index, b) in blocks.enumerated() {
+      let isCopy = index >= unit.blocks.count
       let offset = b.pointee.physical &- block.pointee.physical
       if let address = progress.continuation, address != eip &+ offset {
         leave(to: address, &lowering)
@@ -91,7 +93,7 @@ extension Translator {
       }
       emit(
         b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)),
-        isLoopHead: unit.loopHeads.contains(b), &lowering, &progress)
+        isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy, &lowering, &progress)
     }
     if let address = progress.continuation { leave(to: address, &lowering) }
     let stubs = lowering.a.position
@@ -125,31 +127,71 @@ extension Translator {
   }
 
   private static let unitLimit = 32
+  /// Instructions.
+  private static let tailLimit = 8
 
-  /// The blocks to lay out one behind the other, and those of them that a later one jumps back to.
-  private func unit(from head: BlockPointer) -> (blocks: [BlockPointer], loopHeads: [BlockPointer])
-  {
-    var blocks = [head]
+  /// What is laid out together.
+  private struct Unit {
+    var blocks: [BlockPointer]
+    /// Those that a later one jumps back to.
     var loopHeads: [BlockPointer] = []
+    /// Copies of blocks that have a translation elsewhere.
+    var tail: [BlockPointer] = []
+  }
+
+  /// The blocks to lay out one behind the other.
+  private func unit(from head: BlockPointer) -> Unit {
+    var unit = Unit(blocks: [head])
     var block = head
     while true {
       let last = lastInstruction(block)
       let end = block.pointee.physical &+ block.pointee.length
       if last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call,
-        let target = blocks.first(where: { $0.pointee.physical == end &+ last.immediate })
+        let target = unit.blocks.first(where: { $0.pointee.physical == end &+ last.immediate })
       {
-        loopHeads.append(target)
+        unit.loopHeads.append(target)
       }
-      guard !stepsBlocks, blocks.count < Self.unitLimit, let next = continuation(last, end),
-        (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
-        let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
-        follower.pointee.secondPage == Block.noPage, isTranslatable(follower),
-        existing(follower, at: cpu.pointee.eip &+ (next &- head.pointee.physical)) == nil,
-        !blocks.contains(follower)
-      else { return (blocks, loopHeads) }
-      blocks.append(follower)
+      guard !stepsBlocks, unit.blocks.count < Self.unitLimit,
+        let follower = follower(of: block, in: head)
+      else { return unit }
+      let eip = cpu.pointee.eip &+ (follower.pointee.physical &- head.pointee.physical)
+      if unit.blocks.contains(follower) || existing(follower, at: eip) != nil {
+        unit.tail = tail(from: follower, in: head)
+        return unit
+      }
+      unit.blocks.append(follower)
       block = follower
     }
+  }
+
+  /// The block that should be laid out behind another one, if it has run.
+  private func follower(of block: BlockPointer, in head: BlockPointer) -> BlockPointer? {
+    let end = block.pointee.physical &+ block.pointee.length
+    guard let next = continuation(lastInstruction(block), end),
+      (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
+      let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
+      follower.pointee.secondPage == Block.noPage, isTranslatable(follower)
+    else { return nil }
+    return follower
+  }
+
+  /// The few instructions from here to a jump whose target is only known when it runs; empty if they are more than a
+  /// few. A copy of them for each way that leads there saves a jump and a check of the budget, and the host tells the
+  /// copies' targets apart: interpreters in the guest jump from one operation to the next like this.
+  private func tail(from first: BlockPointer, in head: BlockPointer) -> [BlockPointer] {
+    var blocks = [first]
+    var instructions = Int(first.pointee.instructionCount)
+    while instructions <= Self.tailLimit, let block = blocks.last {
+      let last = lastInstruction(block)
+      if last.kind == .jmp, last.operands.0.operandKind != .relative { return blocks }
+      if last.kind == .ret { return blocks }
+      guard last.kind == .jmp || !last.endsBlock, let next = follower(of: block, in: head) else {
+        return []
+      }
+      blocks.append(next)
+      instructions += Int(next.pointee.instructionCount)
+    }
+    return []
   }
 
   /// The physical address of what should follow a block that ends at `end`.
@@ -215,7 +257,7 @@ extension Translator {
   /// lead through a thunk that checks.
   private func emit(
     _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, isLoopHead: Bool,
-    _ lowering: inout Lowering, _ progress: inout UnitProgress
+    isCopy: Bool, _ lowering: inout Lowering, _ progress: inout UnitProgress
   ) {
     let count = Int(block.pointee.instructionCount)
     let number = translations.count
@@ -226,9 +268,10 @@ extension Translator {
       let op = block.ops + index
       let place = physical &+ UInt32(op.pointee.startOffset)
       if callsInterpreter(op.pointee.instruction) || trapping.contains(place)
-        || coldAccesses.places.contains(place) || cpu.processor.breakpoints.watches(place)
+        || coldAccesses.contains(place) || cpu.processor.breakpoints.watches(place)
       {
         callouts |= 1 << UInt64(index)
+        coldAccesses.note(translation: number, of: place)
       }
     }
     func isCallout(_ index: Int) -> Bool { callouts >> UInt64(index) & 1 != 0 }
@@ -332,18 +375,25 @@ extension Translator {
     lowering.settleStack()
     places.append(Place(position: Int32(lowering.a.position)))
     let meetsNeed = need.isEmpty || checksNeed
+    // Jumps from elsewhere lead to the first translation, not to copies.
+    let original = isCopy ? Int(block.pointee.translation) - 1 : -1
     let prelude = hasPrelude ? start - Assembler.touchSize : nil
     translations.append(
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position,
         firstPlace: firstPlace, instructionCount: count,
-        entry: prelude ?? (isChecked && meetsNeed ? start : 0), next: block.pointee.translation,
+        entry: prelude ?? (isChecked && meetsNeed ? start : 0),
+        next: original >= 0 ? translations[original].next : block.pointee.translation,
         crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
         isChecked: isChecked, uncheckedBefore: before, uncheckedAfter: after,
         readyEntry: prelude ?? (isChecked ? startWhenReady : 0)))
-    block.pointee.translation = UInt32(number + 1)
+    if original >= 0 {
+      translations[original].next = UInt32(number + 1)
+    } else {
+      block.pointee.translation = UInt32(number + 1)
+    }
     if lowering.isGlobal {
       globalCode.note(number, eip: eip, isUser: cpu.pointee.cpl == 3, physical: physical)
     }

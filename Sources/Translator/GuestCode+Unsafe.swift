@@ -134,6 +134,25 @@ struct GuestCode {
     for i in (at + 1)..<max(length, at + 1) { a.byte(bytes[i]) }
   }
 
+  /// Emits a load of the dword memory operand into one of R8...R15, through the window.
+  func emitLoad(_ a: inout Assembler, into register: UInt8) {
+    guard let at = modrmOffset else { return }
+    a.bytes(0x65, 0x67)
+    a.bytes(0x44 | (hasStackBase ? 1 : 0), 0x8B)
+    emitAddress(&a, at, field: register & 7)
+  }
+
+  /// Emits ModRM with another register field, SIB and displacement.
+  private func emitAddress(_ a: inout Assembler, _ at: Int, field: UInt8) {
+    if modrm >> 6 == 0 && modrm & 7 == 5 {
+      // [disp32] would be RIP-relative.
+      a.bytes(field << 3 | 4, 0x25)
+    } else {
+      a.byte(modrm & 0xC7 | field << 3)
+    }
+    for i in (at + 1)..<(at + 1 + addressLength) { a.byte(bytes[i]) }
+  }
+
   /// Emits the instruction with its memory operand at [R8]. Not for byte registers AH...BH.
   func emitAtR8(_ a: inout Assembler, usesStack: Bool = false) {
     emitPrefixes(&a, window: true)
@@ -162,12 +181,7 @@ struct GuestCode {
       return
     }
     a.bytes(hasStackBase ? 0x45 : 0x44, 0x8D)
-    if modrm >> 6 == 0 && modrm & 7 == 5 {
-      a.bytes(4, 0x25)
-    } else {
-      a.byte(modrm & 0xC7)
-    }
-    for i in (at + 1)..<(at + 1 + addressLength) { a.byte(bytes[i]) }
+    emitAddress(&a, at, field: 0)
   }
 
   private var moffs: UInt32 {

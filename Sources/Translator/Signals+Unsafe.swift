@@ -134,22 +134,24 @@ extension Translator {
       return false
     }
     let running = cpu.pointee.translated.budget & 0xF_FFFF
+    let row = op.pointee.instruction.row
     let isCold = coldAccesses.note(
-      t.block.pointee.physical &+ UInt32(op.pointee.startOffset),
+      t.block.pointee.physical &+ UInt32(op.pointee.startOffset), row: row,
+      calls: calloutCounts[Int(row)],
       instructions: interpreter.userInstructions &+ running, clock: clock)
     if isCold { kill(t.block) }
     return isCold
   }
 
-  /// Has the instructions that call their handlers translated again.
+  /// Has the instructions that call their handlers translated again, if it is time.
   func expireColdAccesses() {
-    let places = coldAccesses.expire()
-    for t in translations where t.isAlive {
-      let block = t.block.pointee
-      let isAffected = places.contains {
-        $0 >= block.physical && $0 - block.physical < block.length
+    guard coldAccesses.isExpired(at: cpu.pointee.cycles, calls: { calloutCounts[Int($0)] }) else {
+      return
+    }
+    for number in coldAccesses.expire(calls: { calloutCounts[Int($0)] }) {
+      if translations.indices.contains(number), translations[number].isAlive {
+        kill(translations[number].block)
       }
-      if isAffected { kill(t.block) }
     }
   }
 

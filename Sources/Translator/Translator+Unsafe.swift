@@ -87,7 +87,7 @@ public final class Translator: Engine, TranslationObserver {
   /// Where the host's floating-point state is saved.
   private let fpuImage: UnsafeMutableRawPointer
   /// Calls of handlers by instruction row.
-  private let calloutCounts: UnsafeMutablePointer<UInt64>
+  let calloutCounts: UnsafeMutablePointer<UInt64>
 
   /// How often emitted code has called the interpreter's handlers, by mnemonic.
   public var callouts: [String: UInt64] {
@@ -169,7 +169,7 @@ public final class Translator: Engine, TranslationObserver {
       if cpu.pointee.cycles >= cpu.pointee.deadline { return .deadline }
       if flushPending { flush() }
       if globalCode.needsCheck { checkGlobalCode() }
-      if coldAccesses.isExpired(at: cpu.pointee.cycles) { expireColdAccesses() }
+      expireColdAccesses()
       if cpu.pointee.stop != 0, let exit = interpreter.attend() { return exit }
       if stopsAtUserCode {
         if cpu.pointee.cpl != 3 {
