@@ -127,12 +127,27 @@ extension Lowering {
     }
     // The callee's RET comes here with the address that it took from the guest's stack in R9.
     a.move(HostRegister.r10, from: 1)
-    a.addConstant(1, HostRegister.r9, Int32(bitPattern: 0 &- next))
-    a.bytes(0xE3, 0x08)  // jrcxz
-    a.move(1, from: HostRegister.r10)
-    a.jump(to: exits.table)
+    let size = 7 + 2
+    if let stub = strayReturn, a.position + size - stub <= 128 {
+      a.addConstant(1, HostRegister.r9, Int32(bitPattern: 1 &- next))
+      a.bytes(0xE2, UInt8(truncatingIfNeeded: stub - (a.position + 2)))  // loop
+    } else {
+      a.addConstant(1, HostRegister.r9, Int32(bitPattern: 0 &- next))
+      a.bytes(0xE3, UInt8(Self.strayReturnSize))  // jrcxz
+      catchStrayReturns()
+    }
     a.move(1, from: HostRegister.r10)
     return .continues(next)
+  }
+
+  static let strayReturnSize = 8
+
+  /// Emits where the flow does not come along what a return to another place than the caller's does: calls that follow in
+  /// reach use it.
+  mutating func catchStrayReturns() {
+    strayReturn = a.position
+    a.move(1, from: HostRegister.r10)
+    a.jump(to: exits.table)
   }
 
   /// RET: the guest's return address goes to R9, and the host's own return address, which predicts where the

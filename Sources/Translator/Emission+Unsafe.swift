@@ -84,6 +84,7 @@ extension Translator {
       isGlobal: cpu.isCodePageGlobal(eip))
     let first = translations.count
     var progress = UnitProgress(first: first)
+    let hasCalls = blocks.contains { lastInstruction($0).kind == .call }
     for (index, b) in blocks.enumerated() {
       let isCopy = index >= unit.blocks.count
       let offset = b.pointee.physical &- block.pointee.physical
@@ -93,7 +94,7 @@ extension Translator {
       }
       emit(
         b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)),
-        isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy, &lowering, &progress)
+        isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy, hasCalls: hasCalls, &lowering, &progress)
     }
     if let address = progress.continuation { leave(to: address, &lowering) }
     let stubs = lowering.a.position
@@ -257,7 +258,7 @@ extension Translator {
   /// lead through a thunk that checks.
   private func emit(
     _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, isLoopHead: Bool,
-    isCopy: Bool, _ lowering: inout Lowering, _ progress: inout UnitProgress
+    isCopy: Bool, hasCalls: Bool, _ lowering: inout Lowering, _ progress: inout UnitProgress
   ) {
     let count = Int(block.pointee.instructionCount)
     let number = translations.count
@@ -301,6 +302,7 @@ extension Translator {
         lowering.a.align(64)
       }
     } else {
+      if hasCalls { lowering.catchStrayReturns() }
       let stub =
         checksNeed ? Assembler.refusalSize : hasPrelude && isLoopHead ? Assembler.touchSize : 0
       lowering.a.align(64, before: stub)

@@ -16,8 +16,6 @@ struct Lowering {
   let isGlobal: Bool
   /// Direct jumps and calls that leave their block.
   var links: [Link] = []
-  /// What PUSH and POP have still to add to R12, which makes it the guest's ESP.
-  var stackDelta: Int32 = 0
   /// `Translation.uncheckedAfter` of the current block.
   var unchecked: UInt32 = 0
   /// What the current block has still to take off the budget.
