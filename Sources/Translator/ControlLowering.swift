@@ -22,6 +22,9 @@ extension Lowering {
       let extra = i.operands.0.isImmediate ? Int32(truncatingIfNeeded: i.immediate & 0xFFFF) : 0
       returnNear(discarding: extra)
       return .ended
+    case .jcc where !turnsBack:
+      exit(to: next, jump: a.jump(if: i.condition ^ 1))
+      return .continues(next &+ i.immediate)
     case .jcc:
       exit(to: next &+ i.immediate, jump: a.jump(if: i.condition))
       return .continues(next)
@@ -217,7 +220,7 @@ extension Lowering {
     links.append(
       Link(
         hole: hole, target: target, kind: isLinkable(target) ? .linked : .table,
-        unchecked: unchecked, need: need))
+        unchecked: unchecked, need: need, refund: refund, source: number))
   }
 
   /// Returns to the monitor, which looks at the state again before it goes on at `target`.
@@ -264,6 +267,8 @@ extension Lowering {
     writeX87Pointers()
     settleStack()
     settleCharge()
+    // The handler, and who looks at the state then, sees the budget without what was taken off in advance.
+    if refund != 0 { a.addBudget(refund) }
     a.storeState(StateOffset.eip, immediate: eip)
     a.storeState(StateOffset.translation, immediate: number)
     a.move64(HostRegister.r9, op)
@@ -272,6 +277,7 @@ extension Lowering {
     let resume = a.loadAddress(HostRegister.r10, of: 0)
     a.jump(to: exits.callout)
     a.patch(resume, to: a.position)
+    if refund != 0 { a.addBudget(-refund) }
   }
 
   /// Whether an instruction that does not end its block may change what translated code takes for granted.
@@ -311,11 +317,15 @@ struct Link {
     case table
   }
   /// Position of the displacement.
-  let hole: Int
+  var hole: Int
   let target: UInt32
   let kind: Kind
   /// `Translation.uncheckedAfter` of the block that it leaves.
   let unchecked: UInt32
   /// What the block that it leaves has in the host's registers.
   var need: FloatingPointNeed = []
+  /// What it has to give back to the budget.
+  var refund: Int32 = 0
+  /// The number of the translation that it leaves.
+  var source: UInt32 = 0
 }

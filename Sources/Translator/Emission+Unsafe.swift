@@ -84,20 +84,44 @@ extension Translator {
       isGlobal: cpu.isCodePageGlobal(eip))
     let first = translations.count
     var progress = UnitProgress(first: first)
-    let hasCalls = blocks.contains { lastInstruction($0).kind == .call }
-    for (index, b) in blocks.enumerated() {
-      let isCopy = index >= unit.blocks.count
+    progress.hasCalls = blocks.contains { lastInstruction($0).kind == .call }
+    func emit(_ b: BlockPointer, _ role: Role) {
       let offset = b.pointee.physical &- block.pointee.physical
       if let address = progress.continuation, address != eip &+ offset {
         leave(to: address, &lowering)
         progress.continuation = nil
       }
-      emit(
-        b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)),
-        isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy, hasCalls: hasCalls, &lowering, &progress)
+      self.emit(
+        b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)), role, &lowering, &progress)
+    }
+    var numbers: [Int] = []
+    for (index, b) in blocks.enumerated() {
+      let isCopy = index >= unit.blocks.count
+      var role = Role(isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy)
+      var copies: [BlockPointer] = []
+      if let first = unit.loops[index], first == index || translations[numbers[first]].isChecked {
+        let body = unit.blocks[first...index]
+        let count = self.copies(ofLoop: body, callouts)
+        for _ in 0..<max(count, 0) { copies += body }
+      }
+      role.turnsBack = copies.isEmpty
+      numbers.append(translations.count)
+      emit(b, role)
+      var charge = copies.reduce(0) { $0 + self.charge($1) }
+      for (number, copy) in copies.enumerated() {
+        let before = charge
+        charge -= self.charge(copy)
+        let isLastOfBody = copy == b
+        emit(
+          copy,
+          Role(
+            isCopy: true, turnsBack: number == copies.count - 1 || !isLastOfBody,
+            advance: Advance(before: number == 0 ? 0 : before, taken: number == 0 ? before : 0, after: charge)))
+      }
     }
     if let address = progress.continuation { leave(to: address, &lowering) }
     let stubs = lowering.a.position
+    giveBackAdvances(&lowering)
     linkKnown(&lowering)
     lowering.finishLinks()
     for stop in progress.stops {
@@ -123,91 +147,6 @@ extension Translator {
     translations[translations.count - 1].end = lowering.a.position
   }
 
-  private func isTranslatable(_ block: BlockPointer) -> Bool {
-    block.pointee.cycles < 1 << 11 && block.pointee.instructionCount > 0
-  }
-
-  private static let unitLimit = 32
-  /// Instructions.
-  private static let tailLimit = 8
-
-  /// What is laid out together.
-  private struct Unit {
-    var blocks: [BlockPointer]
-    /// Those that a later one jumps back to.
-    var loopHeads: [BlockPointer] = []
-    /// Copies of blocks that have a translation elsewhere.
-    var tail: [BlockPointer] = []
-  }
-
-  /// The blocks to lay out one behind the other.
-  private func unit(from head: BlockPointer) -> Unit {
-    var unit = Unit(blocks: [head])
-    var block = head
-    while true {
-      let last = lastInstruction(block)
-      let end = block.pointee.physical &+ block.pointee.length
-      if last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call,
-        let target = unit.blocks.first(where: { $0.pointee.physical == end &+ last.immediate })
-      {
-        unit.loopHeads.append(target)
-      }
-      guard !stepsBlocks, unit.blocks.count < Self.unitLimit,
-        let follower = follower(of: block, in: head)
-      else { return unit }
-      let eip = cpu.pointee.eip &+ (follower.pointee.physical &- head.pointee.physical)
-      if unit.blocks.contains(follower) || existing(follower, at: eip) != nil {
-        unit.tail = tail(from: follower, in: head)
-        return unit
-      }
-      unit.blocks.append(follower)
-      block = follower
-    }
-  }
-
-  /// The block that should be laid out behind another one, if it has run.
-  private func follower(of block: BlockPointer, in head: BlockPointer) -> BlockPointer? {
-    let end = block.pointee.physical &+ block.pointee.length
-    guard let next = continuation(lastInstruction(block), end),
-      (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
-      let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
-      follower.pointee.secondPage == Block.noPage, isTranslatable(follower)
-    else { return nil }
-    return follower
-  }
-
-  /// The few instructions from here to a jump whose target is only known when it runs; empty if they are more than a
-  /// few. A copy of them for each way that leads there saves a jump and a check of the budget, and the host tells the
-  /// copies' targets apart: interpreters in the guest jump from one operation to the next like this.
-  private func tail(from first: BlockPointer, in head: BlockPointer) -> [BlockPointer] {
-    var blocks = [first]
-    var instructions = Int(first.pointee.instructionCount)
-    while instructions <= Self.tailLimit, let block = blocks.last {
-      let last = lastInstruction(block)
-      if last.kind == .jmp, last.operands.0.operandKind != .relative { return blocks }
-      if last.kind == .ret { return blocks }
-      guard last.kind == .jmp || !last.endsBlock, let next = follower(of: block, in: head) else {
-        return []
-      }
-      blocks.append(next)
-      instructions += Int(next.pointee.instructionCount)
-    }
-    return []
-  }
-
-  /// The physical address of what should follow a block that ends at `end`.
-  private func continuation(_ last: Instruction, _ end: UInt32) -> UInt32? {
-    switch last.kind {
-    case .jcc, .jcxz, .loop, .call: return end
-    case .jmp: return last.operands.0.operandKind == .relative ? end &+ last.immediate : nil
-    default: return last.endsBlock || last.isRepeated && !last.isString ? nil : end
-    }
-  }
-
-  private func lastInstruction(_ block: BlockPointer) -> Instruction {
-    block.ops[Int(block.pointee.instructionCount) - 1].instruction
-  }
-
   // MARK: Blocks
 
   /// How far a unit has been emitted.
@@ -216,9 +155,65 @@ extension Translator {
     var continuation: UInt32?
     /// The number of its first translation.
     let first: Int
+    var hasCalls = false
     /// Cycles that may have passed since the last check of the budget on the way here.
     var unchecked: UInt32 = 0
     var stops: [Stop] = []
+  }
+
+  /// What is particular about a block at its place in a unit.
+  private struct Role {
+    /// A later block jumps back to it.
+    var isLoopHead = false
+    /// It may have a translation elsewhere.
+    var isCopy = false
+    /// Its conditional jump is taken to go back, and not to leave a loop of which another copy follows.
+    var turnsBack = true
+    var advance = Advance()
+  }
+
+  /// Copies of a loop's body are taken off the budget together, at the head of the first.
+  private struct Advance {
+    /// What has been taken off for this block and later ones when it is entered.
+    var before: Int32 = 0
+    /// What is taken off at its head.
+    var taken: Int32 = 0
+    /// What has been taken off for later blocks.
+    var after: Int32 = 0
+
+    var isNone: Bool { before == 0 && taken == 0 }
+  }
+
+  /// What a block is taken off the budget.
+  private func charge(_ block: BlockPointer) -> Int32 {
+    Int32(block.pointee.cycles) << 20 - Int32(block.pointee.instructionCount)
+  }
+
+  /// Emits what jumps out of copies of a loop must do first: give back what has been taken off the budget for those that
+  /// do not run.
+  private func giveBackAdvances(_ lowering: inout Lowering) {
+    for index in lowering.links.indices where lowering.links[index].refund != 0 {
+      lowering.a.patch(lowering.links[index].hole, to: lowering.a.position)
+      lowering.a.addBudget(lowering.links[index].refund)
+      let hole = lowering.a.jump()
+      lowering.links[index].hole = hole
+      linkSources[hole] = Int(lowering.links[index].source)
+    }
+  }
+
+  /// A bit for each instruction of a block that calls its handler.
+  private func callouts(_ block: BlockPointer) -> UInt64 {
+    var callouts: UInt64 = 0
+    for index in 0..<Int(block.pointee.instructionCount) {
+      let op = block.ops + index
+      let place = block.pointee.physical &+ UInt32(op.pointee.startOffset)
+      if callsInterpreter(op.pointee.instruction) || trapping.contains(place)
+        || coldAccesses.contains(place) || cpu.processor.breakpoints.watches(place)
+      {
+        callouts |= 1 << UInt64(index)
+      }
+    }
+    return callouts
   }
 
   /// A jump to be led to the stop of the budget before a micro-op.
@@ -257,23 +252,17 @@ extension Translator {
   /// each assumes that some cycles may have passed since the last check, and jumps from where more may have
   /// lead through a thunk that checks.
   private func emit(
-    _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, isLoopHead: Bool,
-    isCopy: Bool, hasCalls: Bool, _ lowering: inout Lowering, _ progress: inout UnitProgress
+    _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, _ role: Role,
+    _ lowering: inout Lowering, _ progress: inout UnitProgress
   ) {
+    let isLoopHead = role.isLoopHead
     let count = Int(block.pointee.instructionCount)
     let number = translations.count
     let physical = block.pointee.physical
-    // A bit for each instruction that calls its handler.
-    var callouts: UInt64 = 0
-    for index in 0..<count {
-      let op = block.ops + index
-      let place = physical &+ UInt32(op.pointee.startOffset)
-      if callsInterpreter(op.pointee.instruction) || trapping.contains(place)
-        || coldAccesses.contains(place) || cpu.processor.breakpoints.watches(place)
-      {
-        callouts |= 1 << UInt64(index)
-        coldAccesses.note(translation: number, of: place)
-      }
+    let callouts = callouts(block)
+    for index in 0..<count where callouts >> UInt64(index) & 1 != 0 {
+      coldAccesses.note(
+        translation: number, of: physical &+ UInt32(block.ops[index].startOffset))
     }
     func isCallout(_ index: Int) -> Bool { callouts >> UInt64(index) & 1 != 0 }
     let need = floatingPointNeed(block, count, isCallout: isCallout)
@@ -288,7 +277,9 @@ extension Translator {
     let last = block.ops[count - 1].instruction
     let assumed = isEntered && !isLoopHead ? Self.joinLimit : Self.headLimit
     let before = isEntered ? max(progress.unchecked, assumed) : assumed
-    let isChecked = mustCheck(
+    let isChecked =
+      role.advance.isNone
+      && mustCheck(
       block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
       after: before + block.pointee.cycles)
     let hasPrelude = !isEntered && !isChecked && !checksNeed
@@ -302,7 +293,7 @@ extension Translator {
         lowering.a.align(64)
       }
     } else {
-      if hasCalls { lowering.catchStrayReturns() }
+      if progress.hasCalls { lowering.catchStrayReturns() }
       let stub =
         checksNeed ? Assembler.refusalSize : hasPrelude && isLoopHead ? Assembler.touchSize : 0
       lowering.a.align(64, before: stub)
@@ -323,14 +314,18 @@ extension Translator {
       crossingCount += 1
       lowering.checkCrossing(UInt64(UInt(bitPattern: crossings + crossing)))
     }
-    let charge = Int32(block.pointee.cycles) << 20 - Int32(count)
+    let charge = charge(block)
+    lowering.refund = role.advance.after
+    lowering.turnsBack = role.turnsBack
     let check = isChecked ? cheapCheck : nil
     // Its iterations may use up more than the budget.
     let after =
       last.isRepeated ? Self.uncheckedLimit : isChecked ? 0 : before + block.pointee.cycles
     lowering.unchecked = after
     progress.unchecked = last.kind == .call ? Self.returnLimit : after
-    if check == 0 {
+    if !role.advance.isNone {
+      if role.advance.taken != 0 { lowering.a.addBudget(-role.advance.taken) }
+    } else if check == 0 {
       lowering.a.subtractBudget(charge)
       progress.stops.append(
         Stop(hole: lowering.a.jump(if: 8), number: number, op: block.ops, pointers: .init()))
@@ -376,22 +371,25 @@ extension Translator {
     if flow == .next { lowering.writeX87Pointers() }
     lowering.settleStack()
     places.append(Place(position: Int32(lowering.a.position)))
+    // Room for the jump that replaces it when the block is no more.
+    while lowering.a.position < start + 5 { lowering.a.byte(0x90) }
     let meetsNeed = need.isEmpty || checksNeed
     // Jumps from elsewhere lead to the first translation, not to copies.
-    let original = isCopy ? Int(block.pointee.translation) - 1 : -1
+    let original = role.isCopy ? existing(block, at: eip) : nil
     let prelude = hasPrelude ? start - Assembler.touchSize : nil
     translations.append(
       Translation(
         block: block, eip: eip, start: start, end: lowering.a.position,
         firstPlace: firstPlace, instructionCount: count,
         entry: prelude ?? (isChecked && meetsNeed ? start : 0),
-        next: original >= 0 ? translations[original].next : block.pointee.translation,
+        next: original.map { translations[$0].next } ?? block.pointee.translation,
         crossing: crossing,
         isGlobal: lowering.isGlobal, isUser: cpu.pointee.cpl == 3, need: need,
         startWhenReady: startWhenReady,
         isChecked: isChecked, uncheckedBefore: before, uncheckedAfter: after,
-        readyEntry: prelude ?? (isChecked ? startWhenReady : 0)))
-    if original >= 0 {
+        readyEntry: prelude ?? (isChecked ? startWhenReady : 0),
+        advanceBefore: role.advance.before, advanceAfter: role.advance.after))
+    if let original {
       translations[original].next = UInt32(number + 1)
     } else {
       block.pointee.translation = UInt32(number + 1)

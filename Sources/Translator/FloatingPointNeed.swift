@@ -5,7 +5,7 @@ import Interpreter
 import Memory
 
 /// What an instruction needs of the guest's floating-point state to run on the host's own unit.
-struct FloatingPointNeed: OptionSet {
+struct FloatingPointNeed: OptionSet, Hashable {
   let rawValue: UInt32
   static let x87 = FloatingPointNeed(rawValue: FPU_X87.rawValue)
   static let xmm = FloatingPointNeed(rawValue: FPU_XMM.rawValue)

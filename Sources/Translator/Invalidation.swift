@@ -3,6 +3,9 @@ import CPU
 import Interpreter
 
 extension Translator {
+  /// The translation that a jump leaves whose displacement is at `position`.
+  func source(ofLink position: Int) -> Int? { linkSources[position] ?? find(position) }
+
   /// The translation whose code holds `position`.
   func find(_ position: Int) -> Int? {
     var low = 0
@@ -36,6 +39,7 @@ extension Translator {
     guard free + 64 <= code.size else { return flushSoon() }
     var a = Assembler(base: code.writable, position: free)
     let stub = a.position
+    if t.advanceBefore != 0 { a.addBudget(t.advanceBefore) }
     a.move(HostRegister.r9, t.eip)
     a.jump(to: exits.table)
     free = a.position
@@ -65,6 +69,7 @@ extension Translator {
     crossingCount = 1
     globalCode.removeAll()
     entryChecks.removeAll(keepingCapacity: true)
+    linkSources.removeAll(keepingCapacity: true)
     spaces.clearEntries()
     free = firstFree
     cpu.pointee.translated.returnStack = cpu.pointee.translated.returnStackTop

@@ -18,6 +18,14 @@ struct Lowering {
   var links: [Link] = []
   /// `Translation.uncheckedAfter` of the current block.
   var unchecked: UInt32 = 0
+  /// What PUSH and POP have still to add to R12, which makes it the guest's ESP.
+  var stackDelta: Int32 = 0
+  /// Where the last `catchStrayReturns` is.
+  var strayReturn: Int?
+  /// What a jump out of the current block has to give back to the budget.
+  var refund: Int32 = 0
+  /// Whether the current block's conditional jump is emitted as it is, and not so that the code of its target follows.
+  var turnsBack = true
   /// What the current block has still to take off the budget.
   var pendingCharge: Int32 = 0
 

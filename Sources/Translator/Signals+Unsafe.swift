@@ -97,6 +97,7 @@ extension Translator {
     let place = place(t, index)
     cpu.esp &+= UInt32(bitPattern: Int32(place.stackDelta))
     if !place.isCharged { cpu.pointee.translated.budget &-= charge(t) }
+    cpu.pointee.translated.budget &+= UInt64(t.advanceAfter)
   }
 
   /// Undoes `catchUp` to go on at instruction `index`.
@@ -105,6 +106,7 @@ extension Translator {
     let place = place(t, index)
     cpu.esp &-= UInt32(bitPattern: Int32(place.stackDelta))
     if !place.isCharged { cpu.pointee.translated.budget &+= charge(t) }
+    cpu.pointee.translated.budget &-= UInt64(t.advanceAfter)
     return Int(place.position)
   }
 

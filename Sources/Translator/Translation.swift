@@ -35,6 +35,10 @@ struct Translation {
   let uncheckedAfter: UInt32
   /// Position where jumps from code with the same needs may enter it; 0 = none yet.
   var readyEntry: Int
+  /// What has been taken off the budget in advance when it is entered, for itself and later copies, and what has been
+  /// for later copies while it runs.
+  var advanceBefore: Int32 = 0
+  var advanceAfter: Int32 = 0
   var isAlive = true
 
   /// Position where a jump may enter it for good; 0 = none yet.

@@ -53,6 +53,8 @@ public final class Translator: Engine, TranslationObserver {
   static let maximumCrossings = 1 << 14
   /// Translations by the position of the check in their entry.
   var entryChecks: [Int: Int] = [:]
+  /// The translations that the jumps behind `giveBackAdvances` leave, by position of the displacement.
+  var linkSources: [Int: Int] = [:]
   /// Instructions, by physical address, that call their handler because they kept trapping.
   var trapping: Set<UInt32> = []
   var traps: [UInt32: UInt32] = [:]
@@ -308,7 +310,7 @@ public final class Translator: Engine, TranslationObserver {
     if link != 0, evictions == statistics.evictions,
       (sourcePage(ofLink: link) == target.eip & 0xFFFF_F000) || target.isGlobal
     {
-      if let source = find(link) {
+      if let source = source(ofLink: link) {
         let t = translations[source]
         let entry = target.entry(with: t.need, unchecked: t.uncheckedAfter)
         Assembler(base: code.writable, position: 0).patch(link, to: entry)
@@ -319,7 +321,7 @@ public final class Translator: Engine, TranslationObserver {
   }
 
   private func sourcePage(ofLink link: Int) -> UInt32 {
-    guard let number = find(link) else { return 1 }
+    guard let number = source(ofLink: link) else { return 1 }
     return translations[number].eip & 0xFFFF_F000
   }
 

@@ -1,0 +1,123 @@
+import CPU
+import ISA
+import Interpreter
+
+// Blocks that are laid out one behind the other, so that a branch not taken, a jump and a return fall through.
+
+extension Translator {
+  func isTranslatable(_ block: BlockPointer) -> Bool {
+    block.pointee.cycles < 1 << 11 && block.pointee.instructionCount > 0
+  }
+
+  private static let unitLimit = 32
+  /// Instructions.
+  private static let tailLimit = 8
+
+  /// What is laid out together.
+  struct Unit {
+    var blocks: [BlockPointer]
+    /// Those that a later one jumps back to.
+    var loopHeads: [BlockPointer] = []
+    /// The innermost loops: indices of their last blocks, and of their first.
+    var loops: [Int: Int] = [:]
+    /// Copies of blocks that have a translation elsewhere.
+    var tail: [BlockPointer] = []
+  }
+
+  /// The blocks to lay out one behind the other.
+  func unit(from head: BlockPointer) -> Unit {
+    var unit = Unit(blocks: [head])
+    var block = head
+    while true {
+      let last = lastInstruction(block)
+      let end = block.pointee.physical &+ block.pointee.length
+      if last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call,
+        let target = unit.blocks.firstIndex(where: { $0.pointee.physical == end &+ last.immediate })
+      {
+        unit.loopHeads.append(unit.blocks[target])
+        if last.kind == .jcc, !unit.loops.keys.contains(where: { $0 >= target }) {
+          unit.loops[unit.blocks.count - 1] = target
+        }
+      }
+      guard !stepsBlocks, unit.blocks.count < Self.unitLimit,
+        let follower = follower(of: block, in: head)
+      else { return unit }
+      let eip = cpu.pointee.eip &+ (follower.pointee.physical &- head.pointee.physical)
+      if unit.blocks.contains(follower) || existing(follower, at: eip) != nil {
+        unit.tail = tail(from: follower, in: head)
+        return unit
+      }
+      unit.blocks.append(follower)
+      block = follower
+    }
+  }
+
+  /// The block that should be laid out behind another one, if it has run.
+  private func follower(of block: BlockPointer, in head: BlockPointer) -> BlockPointer? {
+    let end = block.pointee.physical &+ block.pointee.length
+    guard let next = continuation(lastInstruction(block), end),
+      (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
+      let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
+      follower.pointee.secondPage == Block.noPage, isTranslatable(follower)
+    else { return nil }
+    return follower
+  }
+
+  /// The few instructions from here to a jump whose target is only known when it runs; empty if they are more than a
+  /// few. A copy of them for each way that leads there saves a jump and a check of the budget, and the host tells the
+  /// copies' targets apart: interpreters in the guest jump from one operation to the next like this.
+  private func tail(from first: BlockPointer, in head: BlockPointer) -> [BlockPointer] {
+    var blocks = [first]
+    var instructions = Int(first.pointee.instructionCount)
+    while instructions <= Self.tailLimit, let block = blocks.last {
+      let last = lastInstruction(block)
+      if last.kind == .jmp, last.operands.0.operandKind != .relative { return blocks }
+      if last.kind == .ret { return blocks }
+      guard last.kind == .jmp || !last.endsBlock, let next = follower(of: block, in: head) else {
+        return []
+      }
+      blocks.append(next)
+      instructions += Int(next.pointee.instructionCount)
+    }
+    return []
+  }
+
+  /// The physical address of what should follow a block that ends at `end`.
+  private func continuation(_ last: Instruction, _ end: UInt32) -> UInt32? {
+    switch last.kind {
+    case .jcc, .jcxz, .loop, .call: return end
+    case .jmp: return last.operands.0.operandKind == .relative ? end &+ last.immediate : nil
+    default: return last.endsBlock || last.isRepeated && !last.isString ? nil : end
+    }
+  }
+
+  func lastInstruction(_ block: BlockPointer) -> Instruction {
+    block.ops[Int(block.pointee.instructionCount) - 1].instruction
+  }
+
+  /// How many copies of a loop's body, `blocks`, are to follow it.
+  func copies(ofLoop blocks: ArraySlice<BlockPointer>, _ callouts: (BlockPointer) -> UInt64) -> Int {
+    var instructions = 0
+    var cycles: UInt32 = 0
+    let needs = Set(blocks.map { floatingPointNeed($0, Int($0.pointee.instructionCount)) { _ in false } })
+    guard needs.count == 1 else { return 0 }
+    for block in blocks {
+      let last = lastInstruction(block)
+      // What ends a block and is no jump inside the loop would need the budget as it is.
+      guard last.kind == .jcc || last.kind == .jmp || !last.endsBlock, callouts(block) == 0 else {
+        return 0
+      }
+      for index in 0..<Int(block.pointee.instructionCount)
+      where block.ops[index].instruction.isRepeated { return 0 }
+      instructions += Int(block.pointee.instructionCount)
+      cycles += block.pointee.cycles
+    }
+    return min(
+      Self.mostCopies, Self.copiedInstructions / instructions,
+      Int(Self.copiedCycles / max(cycles, 1)) - 1)
+  }
+
+  private static let mostCopies = 7
+  private static let copiedInstructions = 28
+  private static let copiedCycles: UInt32 = 192
+}
