@@ -116,7 +116,8 @@ extension Translator {
           copy,
           Role(
             isCopy: true, turnsBack: number == copies.count - 1 || !isLastOfBody,
-            advance: Advance(before: number == 0 ? 0 : before, taken: number == 0 ? before : 0, after: charge)))
+            advance: Advance(
+              before: number == 0 ? 0 : before, taken: number == 0 ? before : 0, after: charge)))
       }
     }
     if let address = progress.continuation { leave(to: address, &lowering) }
@@ -280,8 +281,8 @@ extension Translator {
     let isChecked =
       role.advance.isNone
       && mustCheck(
-      block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
-      after: before + block.pointee.cycles)
+        block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
+        after: before + block.pointee.cycles)
     let hasPrelude = !isEntered && !isChecked && !checksNeed
     if isEntered {
       if checksNeed {

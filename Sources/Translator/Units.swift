@@ -96,10 +96,12 @@ extension Translator {
   }
 
   /// How many copies of a loop's body, `blocks`, are to follow it.
-  func copies(ofLoop blocks: ArraySlice<BlockPointer>, _ callouts: (BlockPointer) -> UInt64) -> Int {
+  func copies(ofLoop blocks: ArraySlice<BlockPointer>, _ callouts: (BlockPointer) -> UInt64) -> Int
+  {
     var instructions = 0
     var cycles: UInt32 = 0
-    let needs = Set(blocks.map { floatingPointNeed($0, Int($0.pointee.instructionCount)) { _ in false } })
+    let needs = Set(
+      blocks.map { floatingPointNeed($0, Int($0.pointee.instructionCount)) { _ in false } })
     guard needs.count == 1 else { return 0 }
     for block in blocks {
       let last = lastInstruction(block)
