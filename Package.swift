@@ -119,7 +119,7 @@ let package = Package(
     .testTarget(
       name: "OracleTests", dependencies: ["HostOracle", "ISA", "Translator"],
       resources: [.copy("cases.txt")]),
-    .testTarget(name: "ROMTests", dependencies: ["Machine", "Roms", "SystemROMs"]),
+    .testTarget(name: "ROMTests", dependencies: ["Machine", "Roms", "Statistics", "SystemROMs"]),
     .testTarget(name: "DevicesTests", dependencies: ["Bus", "Devices"]),
     .testTarget(
       name: "InterpreterTests", dependencies: ["Interpreter", "CPU", "Memory", "ISA", "Bus"]),

@@ -15,6 +15,11 @@ public struct AccessCounts: Sendable, Equatable {
   public var reads: UInt64 = 0
   public var writes: UInt64 = 0
   public init() {}
+
+  public mutating func add(_ other: AccessCounts) {
+    reads &+= other.reads
+    writes &+= other.writes
+  }
 }
 
 /// Adds up the host time that devices take, if there is a clock.
@@ -140,8 +145,7 @@ public final class PortBus {
   /// Reads and writes per device name.
   public var counts: [String: AccessCounts] {
     attachments.reduce(into: [:]) {
-      $0[$1.name, default: AccessCounts()].reads += $1.counts.reads
-      $0[$1.name, default: AccessCounts()].writes += $1.counts.writes
+      $0[$1.name, default: AccessCounts()].add($1.counts)
     }
   }
 

@@ -70,8 +70,8 @@ public final class DirectEngine {
     lastTraps = 0
     lastMappings = 0
     lastNanoseconds = 0
-    guard isWorthARun else { return .deadline }
     statistics.entries &+= 1
+    guard isWorthARun else { return .deadline }
     let space: AddressSpace
     do throws(SandboxError) {
       space = try spaces.current()
@@ -113,7 +113,9 @@ public final class DirectEngine {
     let code = space.sandbox.work()
     guard code == 0 else { return (mappingsFailed(space, code), false) }
     guard space.sandbox.run(until: start &+ time) else {
-      charge(HostClock.nanoseconds &- start)
+      let nanoseconds = HostClock.nanoseconds &- start
+      charge(nanoseconds)
+      statistics.record(run: nanoseconds, trap: space.sandbox.wasKilled ? .lost : .escape)
       return (vanished(space), true)
     }
     spaces.hasRun(space)
@@ -182,7 +184,6 @@ public final class DirectEngine {
   /// The host has refused a mapping, or the process has died while the guest was stopped: the state is
   /// complete, so nothing is lost.
   private func mappingsFailed(_ space: AddressSpace, _ code: Int32) -> Outcome {
-    statistics.traps[.lost, default: 0] &+= 1
     if finish(space) {
       spaces.drop(space)
       return .handOver(.lost)
@@ -203,7 +204,6 @@ public final class DirectEngine {
   /// Guest code has left 32-bit mode and destroyed what it found: its sandbox ends, and it gets the fault that
   /// the way out should have raised.
   private func condemn(_ space: AddressSpace) -> Outcome {
-    statistics.traps[.escape, default: 0] &+= 1
     spaces.drop(space)
     return .fault(.generalProtection(0))
   }

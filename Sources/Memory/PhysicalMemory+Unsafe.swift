@@ -48,6 +48,8 @@ public final class PhysicalMemory {
     var counts = AccessCounts()
   }
   private var devices: [DeviceRange] = []
+  /// Accesses to ranges that have been taken away.
+  private var formerCounts: [String: AccessCounts] = [:]
   private var lastDevice = 0
   private var observers: [any CodeObserver] = []
 
@@ -244,7 +246,9 @@ public final class PhysicalMemory {
   /// Takes away the device range that starts at `address`; RAM or ROM below it shows again.
   public func detach(at address: UInt32) {
     guard let index = devices.firstIndex(where: { $0.range.lowerBound == address }) else { return }
-    let range = devices.remove(at: index).range
+    let former = devices.remove(at: index)
+    formerCounts[former.name, default: AccessCounts()].add(former.counts)
+    let range = former.range
     for page in (range.lowerBound >> 12)...(range.upperBound >> 12) { restore(page: page << 12) }
     mapChanged()
   }
@@ -275,7 +279,7 @@ public final class PhysicalMemory {
 
   /// Reads and writes per memory-mapped device.
   public var deviceCounts: [String: AccessCounts] {
-    devices.reduce(into: [:]) { $0[$1.name, default: AccessCounts()] = $1.counts }
+    devices.reduce(into: formerCounts) { $0[$1.name, default: AccessCounts()].add($1.counts) }
   }
 
   // MARK: Code tracking

@@ -270,24 +270,25 @@ import Testing
     #expect(direct["cycles"] as? Int ?? 0 > 0)
   }
 
-  /// A loop over 64 KiB misses a 16 KiB cache once a line, one over 8 KiB does not; the guest notices nothing.
+  /// A loop over 64 KiB misses a 16 KiB cache once a line, one over 8 KiB does not; one over twice as many pages as the
+  /// TLB has entries misses it each time. What misses the first level is what the second is asked for.
   @Test func theCacheModelSeesWhatAProgramDoes() throws {
     let scratch = try Scratch()
     let program = try EmbeddedGuestTests.build(
       """
       #include <stdlib.h>
-      static volatile unsigned data[16384] __attribute__((aligned(4096)));
+      static volatile unsigned data[131072] __attribute__((aligned(4096)));
       int main(int argc, char **argv) {
-        unsigned count = atoi(argv[1]), rounds = atoi(argv[2]);
-        for (unsigned i = 0; i < rounds; i++) for (unsigned k = 0; k < count; k += 8) data[k];
+        unsigned count = atoi(argv[1]), step = atoi(argv[2]), rounds = atoi(argv[3]);
+        for (unsigned i = 0; i < rounds; i++) for (unsigned k = 0; k < count; k += step) data[k];
         return 0;
       }
       """, in: scratch)
-    func misses(_ count: Int, _ rounds: Int) throws -> (Int, cycles: Int) {
+    func run(_ count: Int, _ step: Int, _ rounds: String) throws -> [String: [String: Int]] {
       let json = "\(scratch.path)/caches.json"
       let run = try Program([
         "compare", "--engines", "interpreter", "--cache-model", "default", "--repeat", "1",
-        "--time-limit", "100", "--json", json, "--", program, "\(count)", "\(rounds)",
+        "--time-limit", "100", "--json", json, "--", program, "\(count)", "\(step)", rounds,
       ])
       try #require(run.status == 0, "\(run.error)")
       let data = Data(try HostFile.contents(of: json))
@@ -295,13 +296,32 @@ import Testing
       let engines = try #require(result["engines"] as? [String: [String: Any]])
       let machine = try #require(engines["interpreter"]?["machine"] as? [String: Any])
       let caches = try #require(machine["caches"] as? [String: [String: Any]])
-      let user = try #require(caches["l1d"]?["user"] as? [String: Int])
-      return (try #require(user["misses"]), try #require(machine["cycles"] as? Int))
+      for mode in ["user", "kernel"] {
+        func count(_ cache: String, _ kind: String) -> Int {
+          (caches[cache]?[mode] as? [String: Int])?[kind] ?? -1
+        }
+        let misses = count("l1i", "misses") + count("l1d", "misses")
+        #expect(count("l2", "accesses") == misses)
+        // The default's latencies.
+        let stalls =
+          count("l1i", "accesses") + 3 * count("l1d", "accesses") + 18 * misses
+          + 82 * count("l2", "misses") + 20 * count("tlb", "misses")
+        #expect(caches["stall_cycles"]?[mode] as? Int == stalls)
+      }
+      return try caches.filter { $0.key != "stall_cycles" }.mapValues {
+        try #require($0["user"] as? [String: Int])
+      }
     }
-    let large = try misses(16_384, 101).0 - misses(16_384, 1).0
-    #expect(abs(large - 100 * 2048) < 2048, "\(large)")
-    let small = try misses(2048, 101).0 - misses(2048, 1).0
-    #expect(small < 500, "\(small)")
+    func misses(_ count: Int, _ step: Int, _ cache: String) throws -> Int {
+      let long = try run(count, step, "101")[cache]?["misses"] ?? -1
+      return try long - (run(count, step, "001")[cache]?["misses"] ?? -1)
+    }
+    #expect(abs(try misses(16_384, 8, "l1d") - 100 * 2048) < 2048)
+    #expect(abs(try misses(2048, 8, "l1d")) < 500)
+    #expect(abs(try misses(2048, 8, "l1i")) < 500)
+    #expect(abs(try misses(131_072, 1024, "tlb") - 100 * 128) < 300)
+    #expect(abs(try misses(16_384, 8, "tlb")) < 20)
+    #expect(abs(try misses(16_384, 8, "l2")) < 20)
   }
 
   @Test(arguments: [

@@ -194,16 +194,17 @@ struct DirectExecutionGuestTests {
   }
 
   /// A guest that computes for ever, and its sandbox processes.
-  private func busyGuest(_ scratch: Scratch) throws -> (Process, [Int32]) {
+  private func busyGuest(_ scratch: Scratch, options: [String] = []) throws -> (Process, [Int32]) {
     let disk = try scratch.file(
       "initrd",
       try Guests.ramDisk(initScript: Guests.setUp + "while :; do x=$((x+1)); done\n"))
     let process = Process()
     process.executableURL = URL(filePath: Program.path)
-    process.arguments = [
-      "run", "--engine", "direct", "--kernel", Guests.kernel, "--initrd", disk, "--append",
-      "console=ttyS0 quiet cryptomgr.notests", "--serial", "none", "--time-limit", "100",
-    ]
+    process.arguments =
+      [
+        "run", "--engine", "direct", "--kernel", Guests.kernel, "--initrd", disk, "--append",
+        "console=ttyS0 quiet cryptomgr.notests", "--serial", "none", "--time-limit", "100",
+      ] + options
     process.standardError = FileHandle.nullDevice
     try process.run()
     for _ in 0..<600 where process.isRunning {
@@ -245,15 +246,29 @@ struct DirectExecutionGuestTests {
     for sandbox in sandboxes { #expect(!lives(sandbox)) }
   }
 
-  /// Sandboxes of guests that are stopped are replaced; the one that runs takes the machine along, cleanly.
+  /// Sandboxes of guests that are stopped are replaced; the one that runs takes the machine along, cleanly. The report
+  /// counts both.
   @Test func killedSandboxesEndCleanly() throws {
     let scratch = try Scratch()
-    let (process, sandboxes) = try busyGuest(scratch)
+    let stats = "\(scratch.path)/s.json"
+    let (process, sandboxes) = try busyGuest(scratch, options: ["--stats", stats])
     for sandbox in sandboxes { kill(sandbox, SIGKILL) }
     for _ in 0..<40 where process.isRunning { Thread.sleep(forTimeInterval: 0.1) }
     if process.isRunning { process.terminate() }
     process.waitUntilExit()
     #expect(process.terminationReason == .exit)
-    #expect([70, 143].contains(process.terminationStatus))
+    let status = process.terminationStatus
+    #expect([70, 143].contains(status))
+    let data = Data(try HostFile.contents(of: stats))
+    let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let direct = try #require(report["direct"] as? [String: Any])
+    let lost = try #require(direct["stubs_lost"] as? Int)
+    let started = try #require(direct["stubs"] as? Int)
+    #expect(
+      (1...sandboxes.count).contains(lost) && started >= lost, "\(lost) of \(started), \(sandboxes)"
+    )
+    let engines = try #require(report["engines"] as? [String: [String: Any]])
+    let exits = try #require(engines["direct"]?["exits"] as? [String: Int])
+    #expect(exits["failed"] == (status == 70 ? 1 : nil))
   }
 }

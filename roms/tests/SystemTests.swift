@@ -29,6 +29,9 @@ extension ROM {
   /// Does everything a known number of times.
   public static let counters = ROM(name: "counters", base64: countersImage)
 
+  /// Does what its parameters say as often as they say.
+  public static let counting = ROM(name: "counting", base64: countingImage)
+
   /// Shows a picture and tells on COM1 what the keyboard and the mouse send.
   public static let window = ROM(name: "window", base64: windowImage)
 }
