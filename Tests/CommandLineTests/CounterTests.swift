@@ -304,8 +304,9 @@ import Testing
         #expect(count("l2", "accesses") == misses)
         // The default's latencies.
         let stalls =
-          count("l1i", "accesses") + 3 * count("l1d", "accesses") + 18 * misses
-          + 82 * count("l2", "misses") + 20 * count("tlb", "misses")
+          count("l1i", "accesses") + 3 * count("l1d", "accesses")
+          + 18 * (misses - count("l2", "misses")) + 100 * count("l2", "misses")
+          + 20 * count("tlb", "misses")
         #expect(caches["stall_cycles"]?[mode] as? Int == stalls)
       }
       return try caches.filter { $0.key != "stall_cycles" }.mapValues {
