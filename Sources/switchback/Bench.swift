@@ -92,7 +92,8 @@ struct BenchCommand: ParsableCommand {
     for (path, option) in [(measuring.json, "--json"), (csv, "--csv"), (plot, "--plot")] {
       if let path { try Files.checkWritable(path, option: option) }
     }
-    guard let folder = benchmarks.map(HostFile.absolutePath) ?? find("benchmarks") else {
+    let own = find("benchmarks/programs").map(HostFile.directory)
+    guard let folder = benchmarks.map(HostFile.absolutePath) ?? own else {
       throw InputError(.noInput, "--benchmarks: \(benchmarks ?? "benchmarks"): no such directory")
     }
     if plot != nil || output != nil { try Gnuplot.check("--plot, --output") }

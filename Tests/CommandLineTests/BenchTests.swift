@@ -73,7 +73,6 @@ import Testing
     }
   }
 
-  /// A guest that breaks off leaves marked holes, the other engine's numbers stay, and the status says so.
   /// What computes runs directly from one deadline to the next. A program that calls functions beside a CPUID all
   /// the time does not trap each time.
   @Test func directExecutionIsUsedWhereItPays() throws {
@@ -98,6 +97,18 @@ import Testing
     }
   }
 
+  /// A directory of that name that is not ours.
+  @Test func strayDirectoriesHideNothing() throws {
+    let scratch = try Scratch()
+    try FileManager.default.createDirectory(
+      atPath: "\(scratch.path)/benchmarks", withIntermediateDirectories: false)
+    let run = try Program(
+      ["bench", "--only", "sieve", "--repeat", "1", "--engines", "translator"],
+      directory: scratch.path)
+    #expect(run.status == 0 && run.output.contains("sieve"), "\(run)")
+  }
+
+  /// A guest that breaks off leaves marked holes, the other engine's numbers stay, and the status says so.
   @Test func aTimeLimitLeavesAMarkedHole() throws {
     let scratch = try Scratch()
     let json = "\(scratch.path)/bench.json"
