@@ -22,7 +22,7 @@ extension Lowering {
       let extra = i.operands.0.isImmediate ? Int32(truncatingIfNeeded: i.immediate & 0xFFFF) : 0
       returnNear(discarding: extra)
       return .ended
-    case .jcc where !turnsBack:
+    case .jcc where invertsJump:
       exit(to: next, jump: a.jump(if: i.condition ^ 1))
       return .continues(next &+ i.immediate)
     case .jcc:

@@ -98,26 +98,27 @@ extension Translator {
     for (index, b) in blocks.enumerated() {
       let isCopy = index >= unit.blocks.count
       var role = Role(isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy)
-      var copies: [BlockPointer] = []
-      if let first = unit.loops[index], first == index || translations[numbers[first]].isChecked {
-        let body = unit.blocks[first...index]
-        let count = self.copies(ofLoop: body, callouts)
-        for _ in 0..<max(count, 0) { copies += body }
+      role.invertsJump = unit.inverted.contains(index)
+      var copies = 0
+      let first = unit.loops[index] ?? 0
+      if unit.loops[index] != nil, first == index || translations[numbers[first]].isChecked {
+        copies = self.copies(ofLoop: unit.blocks[first...index], callouts)
       }
-      role.turnsBack = copies.isEmpty
+      // A jump back is not taken as long as copies follow.
+      if copies > 0 { role.invertsJump = true }
       numbers.append(translations.count)
       emit(b, role)
-      var charge = copies.reduce(0) { $0 + self.charge($1) }
-      for (number, copy) in copies.enumerated() {
-        let before = charge
-        charge -= self.charge(copy)
-        let isLastOfBody = copy == b
-        emit(
-          copy,
-          Role(
-            isCopy: true, turnsBack: number == copies.count - 1 || !isLastOfBody,
-            advance: Advance(
-              before: number == 0 ? 0 : before, taken: number == 0 ? before : 0, after: charge)))
+      guard copies > 0 else { continue }
+      let body = unit.blocks[first...index].reduce(0) { $0 + charge($1) }
+      var left = body * Int32(copies)
+      for copy in 0..<copies {
+        for (position, block) in zip(first...index, unit.blocks[first...index]) {
+          var advance = Advance(before: left, after: left - charge(block))
+          if copy == 0, position == first { advance = Advance(taken: left, after: advance.after) }
+          left = advance.after
+          let goesOn = position == index ? copy < copies - 1 : unit.inverted.contains(position)
+          emit(block, Role(isCopy: true, invertsJump: goesOn, advance: advance))
+        }
       }
     }
     if let address = progress.continuation { leave(to: address, &lowering) }
@@ -168,8 +169,8 @@ extension Translator {
     var isLoopHead = false
     /// It may have a translation elsewhere.
     var isCopy = false
-    /// Its conditional jump is taken to go back, and not to leave a loop of which another copy follows.
-    var turnsBack = true
+    /// The code of its target follows its conditional jump.
+    var invertsJump = false
     var advance = Advance()
   }
 
@@ -317,7 +318,7 @@ extension Translator {
     }
     let charge = charge(block)
     lowering.refund = role.advance.after
-    lowering.turnsBack = role.turnsBack
+    lowering.invertsJump = role.invertsJump
     let check = isChecked ? cheapCheck : nil
     // Its iterations may use up more than the budget.
     let after =

@@ -24,8 +24,8 @@ struct Lowering {
   var strayReturn: Int?
   /// What a jump out of the current block has to give back to the budget.
   var refund: Int32 = 0
-  /// Whether the current block's conditional jump is emitted as it is, and not so that the code of its target follows.
-  var turnsBack = true
+  /// Whether the code of its target follows the current block's conditional jump.
+  var invertsJump = false
   /// What the current block has still to take off the budget.
   var pendingCharge: Int32 = 0
 

@@ -20,6 +20,8 @@ extension Translator {
     var loopHeads: [BlockPointer] = []
     /// The innermost loops: indices of their last blocks, and of their first.
     var loops: [Int: Int] = [:]
+    /// Indices of blocks behind which comes the target of their conditional jump.
+    var inverted: Set<Int> = []
     /// Copies of blocks that have a translation elsewhere.
     var tail: [BlockPointer] = []
   }
@@ -35,11 +37,19 @@ extension Translator {
         let target = unit.blocks.firstIndex(where: { $0.pointee.physical == end &+ last.immediate })
       {
         unit.loopHeads.append(unit.blocks[target])
-        if last.kind == .jcc, !unit.loops.keys.contains(where: { $0 >= target }) {
+        if last.kind == .jcc || last.kind == .jmp,
+          !unit.loops.keys.contains(where: { $0 >= target }) {
           unit.loops[unit.blocks.count - 1] = target
         }
       }
-      guard !stepsBlocks, unit.blocks.count < Self.unitLimit,
+      guard !stepsBlocks, unit.blocks.count < Self.unitLimit else { return unit }
+      if let target = likelyTarget(of: block, in: unit) {
+        unit.inverted.insert(unit.blocks.count - 1)
+        unit.blocks.append(target)
+        block = target
+        continue
+      }
+      guard
         let follower = follower(of: block, in: head)
       else { return unit }
       let eip = cpu.pointee.eip &+ (follower.pointee.physical &- head.pointee.physical)
@@ -55,13 +65,35 @@ extension Translator {
   /// The block that should be laid out behind another one, if it has run.
   private func follower(of block: BlockPointer, in head: BlockPointer) -> BlockPointer? {
     let end = block.pointee.physical &+ block.pointee.length
-    guard let next = continuation(lastInstruction(block), end),
-      (next ^ head.pointee.physical) & 0xFFFF_F000 == 0,
-      let follower = interpreter.cache.find(next, codeSize: 4), follower.pointee.entries > 0,
-      follower.pointee.secondPage == Block.noPage, isTranslatable(follower)
-    else { return nil }
-    return follower
+    return continuation(lastInstruction(block), end).flatMap { find($0, in: head) }
   }
+
+  /// A block in the page of `head` that has run.
+  private func find(_ physical: UInt32, in head: BlockPointer) -> BlockPointer? {
+    guard (physical ^ head.pointee.physical) & 0xFFFF_F000 == 0,
+      let block = interpreter.cache.find(physical, codeSize: 4), block.pointee.entries > 0,
+      block.pointee.secondPage == Block.noPage, isTranslatable(block)
+    else { return nil }
+    return block
+  }
+
+  /// Where a conditional jump has led nearly every time, if that has not been laid out yet.
+  private func likelyTarget(of block: BlockPointer, in unit: Unit) -> BlockPointer? {
+    let head = unit.blocks[0]
+    let last = lastInstruction(block)
+    guard last.kind == .jcc, block.pointee.entries >= Self.fewestEntries else { return nil }
+    let end = block.pointee.physical &+ block.pointee.length
+    // What comes behind the jump has run at least as often as that was not taken.
+    if let next = find(end, in: head), next.pointee.entries > block.pointee.entries / 4 {
+      return nil
+    }
+    guard let target = find(end &+ last.immediate, in: head), !unit.blocks.contains(target)
+    else { return nil }
+    let eip = cpu.pointee.eip &+ (target.pointee.physical &- head.pointee.physical)
+    return existing(target, at: eip) == nil ? target : nil
+  }
+
+  private static let fewestEntries: UInt32 = 6
 
   /// The few instructions from here to a jump whose target is only known when it runs; empty if they are more than a
   /// few. A copy of them for each way that leads there saves a jump and a check of the budget, and the host tells the
