@@ -220,7 +220,8 @@ extension Lowering {
     links.append(
       Link(
         hole: hole, target: target, kind: isLinkable(target) ? .linked : .table,
-        unchecked: unchecked, need: need, refund: refund, source: number))
+        unchecked: unchecked, need: need, refund: refund,
+        pointers: defersPointers ? pointers : PendingX87Pointers(), source: number))
   }
 
   /// Returns to the monitor, which looks at the state again before it goes on at `target`.
@@ -324,8 +325,12 @@ struct Link {
   let unchecked: UInt32
   /// What the block that it leaves has in the host's registers.
   var need: FloatingPointNeed = []
-  /// What it has to give back to the budget.
+  /// What it has to give back to the budget, and to write of the x87 unit's pointers.
   var refund: Int32 = 0
+  var pointers = PendingX87Pointers()
   /// The number of the translation that it leaves.
   var source: UInt32 = 0
+
+  /// Whether something is left to do on the way.
+  var needsThunk: Bool { refund != 0 || pointers.instruction != nil }
 }

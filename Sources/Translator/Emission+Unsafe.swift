@@ -106,6 +106,8 @@ extension Translator {
       }
       // A jump back is not taken as long as copies follow.
       if copies > 0 { role.invertsJump = true }
+      role.defersPointers = copies > 0 && first == index && setsX87Pointers(b)
+      let inheritsPointers = role.defersPointers
       numbers.append(translations.count)
       emit(b, role)
       guard copies > 0 else { continue }
@@ -117,7 +119,11 @@ extension Translator {
           if copy == 0, position == first { advance = Advance(taken: left, after: advance.after) }
           left = advance.after
           let goesOn = position == index ? copy < copies - 1 : unit.inverted.contains(position)
-          emit(block, Role(isCopy: true, invertsJump: goesOn, advance: advance))
+          emit(
+            block,
+            Role(
+              isCopy: true, invertsJump: goesOn, inheritsPointers: inheritsPointers,
+              defersPointers: inheritsPointers && goesOn, advance: advance))
         }
       }
     }
@@ -171,6 +177,9 @@ extension Translator {
     var isCopy = false
     /// The code of its target follows its conditional jump.
     var invertsJump = false
+    /// FIP and FOP have not been written by the copy of it before, and are not by it if another follows.
+    var inheritsPointers = false
+    var defersPointers = false
     var advance = Advance()
   }
 
@@ -192,15 +201,23 @@ extension Translator {
   }
 
   /// Emits what jumps out of copies of a loop must do first: give back what has been taken off the budget for those that
-  /// do not run.
+  /// do not run, and write the x87 unit's pointers.
   private func giveBackAdvances(_ lowering: inout Lowering) {
-    for index in lowering.links.indices where lowering.links[index].refund != 0 {
+    for index in lowering.links.indices where lowering.links[index].needsThunk {
       lowering.a.patch(lowering.links[index].hole, to: lowering.a.position)
-      lowering.a.addBudget(lowering.links[index].refund)
+      if lowering.links[index].refund != 0 { lowering.a.addBudget(lowering.links[index].refund) }
+      lowering.a.storeX87Instruction(lowering.links[index].pointers)
       let hole = lowering.a.jump()
       lowering.links[index].hole = hole
       linkSources[hole] = Int(lowering.links[index].source)
     }
+  }
+
+  /// Whether each run of a block sets FIP and FOP, and nothing in it takes them away.
+  private func setsX87Pointers(_ block: BlockPointer) -> Bool {
+    let instructions = (0..<Int(block.pointee.instructionCount)).map { block.ops[$0].instruction }
+    return instructions.contains(where: X87Pointers.areSet)
+      && !instructions.contains { $0.row != .max && X87Pointers.areReplaced(by: $0) }
   }
 
   /// A bit for each instruction of a block that calls its handler.
@@ -319,6 +336,7 @@ extension Translator {
     let charge = charge(block)
     lowering.refund = role.advance.after
     lowering.invertsJump = role.invertsJump
+    lowering.defersPointers = role.defersPointers
     let check = isChecked ? cheapCheck : nil
     // Its iterations may use up more than the budget.
     let after =
@@ -390,7 +408,8 @@ extension Translator {
         startWhenReady: startWhenReady,
         isChecked: isChecked, uncheckedBefore: before, uncheckedAfter: after,
         readyEntry: prelude ?? (isChecked ? startWhenReady : 0),
-        advanceBefore: role.advance.before, advanceAfter: role.advance.after))
+        advanceBefore: role.advance.before, advanceAfter: role.advance.after,
+        inheritsPointers: role.inheritsPointers))
     if let original {
       translations[original].next = UInt32(number + 1)
     } else {

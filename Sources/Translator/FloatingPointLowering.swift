@@ -64,21 +64,11 @@ extension Lowering {
   /// Writes all pointers, before the monitor or a handler may look at them.
   mutating func writeX87Pointers() {
     if let operand = pointers.operand { writeX87Operand(operand) }
-    guard let instruction = pointers.instruction else { return }
-    a.storeState(StateOffset.instructionOffset, immediate: instruction.eip)
-    let opcode = UInt32(instruction.opcode) | UInt32(X87_IS_SET)
-    if let segment = pointers.segment {
-      a.storeState(
-        StateOffset.x87Opcode,
-        immediate: opcode | (UInt32(segment) | UInt32(X87_IS_SET)) << 16)
-    } else {
-      // The upper half is of the last instruction with an operand.
-      a.storeState16(StateOffset.x87Opcode, immediate: UInt16(opcode))
-    }
+    a.storeX87Instruction(pointers)
     pointers = PendingX87Pointers()
   }
 
-  private mutating func writeX87Operand(
+  mutating func writeX87Operand(
     _ operand: (instruction: Instruction, code: GuestCode)
   ) {
     if let register = operand.code.plainAddress {
@@ -118,6 +108,21 @@ extension Lowering {
 }
 
 extension Assembler {
+  /// Writes FIP and FOP. Changes no flag and no register.
+  mutating func storeX87Instruction(_ pointers: PendingX87Pointers) {
+    guard let instruction = pointers.instruction else { return }
+    storeState(StateOffset.instructionOffset, immediate: instruction.eip)
+    let opcode = UInt32(instruction.opcode) | UInt32(X87_IS_SET)
+    if let segment = pointers.segment {
+      storeState(
+        StateOffset.x87Opcode,
+        immediate: opcode | (UInt32(segment) | UInt32(X87_IS_SET)) << 16)
+    } else {
+      // The upper half is of the last instruction with an operand.
+      storeState16(StateOffset.x87Opcode, immediate: UInt16(opcode))
+    }
+  }
+
   /// Bytes of `refuseFloatingPoint` and of `checkFloatingPoint`.
   static let refusalSize = 32
   static let checkSize = 15

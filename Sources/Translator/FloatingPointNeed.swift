@@ -89,8 +89,33 @@ enum X87Pointers {
     }
   }
 
+  /// FIP, FOP and the segment of the operand behind block `t`.
+  static func behind(_ t: Translation) -> PendingX87Pointers {
+    var pointers = PendingX87Pointers()
+    for n in 0..<t.instructionCount {
+      let op = t.block.ops + n
+      let i = op.pointee.instruction
+      guard areSet(by: i) else { continue }
+      pointers.instruction = (t.eip &+ UInt32(op.pointee.startOffset), i.selector)
+      if i.hasMemoryOperand { pointers.segment = i.segment }
+    }
+    return pointers
+  }
+
   /// Completes the pointers in the state after block `t` has been left by a signal at its instruction `index`.
   static func complete(_ cpu: CPU, _ t: Translation, before index: Int) {
+    if t.inheritsPointers {
+      // The copy before has not written all.
+      let pointers = behind(t)
+      if let instruction = pointers.instruction {
+        cpu.pointee.fpu.instructionOffset = instruction.eip
+        cpu.pointee.fpu.instructionSelector = cpu.cs.pointee.selector
+        cpu.pointee.fpu.opcode = instruction.opcode
+      }
+      if let segment = pointers.segment {
+        cpu.pointee.fpu.operandSelector = cpu.segment(segment).pointee.selector
+      }
+    }
     let ops = t.block.ops
     var changed: UInt8 = 0
     var segmentsChanged = false

@@ -40,6 +40,7 @@ extension Translator {
     var a = Assembler(base: code.writable, position: free)
     let stub = a.position
     if t.advanceBefore != 0 { a.addBudget(t.advanceBefore) }
+    if t.inheritsPointers { a.storeX87Instruction(X87Pointers.behind(t)) }
     a.move(HostRegister.r9, t.eip)
     a.jump(to: exits.table)
     free = a.position

@@ -37,6 +37,8 @@ struct Lowering {
 
   /// What the floating-point instructions of the current block need.
   var need: FloatingPointNeed = []
+  /// Whether FIP and FOP are written where the block is left by its jump, and by the copy of it that follows.
+  var defersPointers = false
   /// What emitted code has still to write of the x87 unit's pointers.
   var pointers = PendingX87Pointers()
 
@@ -56,7 +58,13 @@ struct Lowering {
     if !callout {
       let start = next &- UInt32(i.length)
       if copyFloatingPoint(i, code, eip: start) { return .next }
-      if Self.copied.contains(i.kind) { writeX87Pointers(before: i) } else { writeX87Pointers() }
+      if Self.copied.contains(i.kind) {
+        writeX87Pointers(before: i)
+      } else if i.kind == .jcc, defersPointers {
+        if let operand = pointers.operand { writeX87Operand(operand) }
+      } else {
+        writeX87Pointers()
+      }
       if Self.copied.contains(i.kind), copy(i, code) { return .next }
       if i.kind == .cld { return .next }  // DF is 0.
       if let flow = string(i, cyclesPerIteration: cyclesPerIteration) { return flow }

@@ -39,6 +39,8 @@ struct Translation {
   /// for later copies while it runs.
   var advanceBefore: Int32 = 0
   var advanceAfter: Int32 = 0
+  /// Whether FIP and FOP are those behind another copy of it when it is entered, but not in the state.
+  var inheritsPointers = false
   var isAlive = true
 
   /// Position where a jump may enter it for good; 0 = none yet.
