@@ -38,7 +38,8 @@ extension Translator {
       {
         unit.loopHeads.append(unit.blocks[target])
         if last.kind == .jcc || last.kind == .jmp,
-          !unit.loops.keys.contains(where: { $0 >= target }) {
+          !unit.loops.keys.contains(where: { $0 >= target })
+        {
           unit.loops[unit.blocks.count - 1] = target
         }
       }

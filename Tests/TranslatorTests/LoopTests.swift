@@ -32,6 +32,8 @@ import Testing
       [0xD1, 0xC2],  // rol edx, 1
       [0xC7, 0x05] + little(scratch + number) + [7, 0, 0, 0],  // mov dword [...], 7
       [0xD8, 0x05] + little(scratch + number),  // fadd dword [...]
+      [0xD8, 0x83] + little(scratch + number),  // fadd dword [ebx+...]
+      [0xD9, 0xE0],  // fchs
       [0x66, 0x0F, 0xFE, 0x05] + little(scratch + number & ~15),  // paddd xmm0, [...]
     ]
     // Code that changes the constant of an instruction before it, now and then.
@@ -116,14 +118,19 @@ import Testing
   @Test(arguments: 0..<4 as Range<UInt64>)
   func loopsAreLeftAnywhere(chunk: UInt64) throws {
     var copied = 0
+    var deferred = 0
     for seed in chunk * 100..<chunk * 100 + 100 {
       var random = FloatingPointGenerator(state: seed)
       let translator = try Self.compare(Self.program(&random), seed: seed)
       if translator?.translations.contains(where: { $0.advanceBefore != 0 }) ?? false {
         copied += 1
       }
+      if translator?.translations.contains(where: { $0.inheritsPointers }) ?? false {
+        deferred += 1
+      }
     }
     #expect(copied > 15, "only \(copied) of 100 programs had copies of loops")
+    #expect(deferred > 0)
   }
 
   /// One iteration is checked, up to seven more are taken off the budget at once.
@@ -136,6 +143,22 @@ import Testing
     #expect(copies.count == 8)
     #expect(copies.map { $0.isChecked } == [true] + [Bool](repeating: false, count: 7))
     #expect(machine.cpu.pointee.instructions == 2 + 3 * 100_000)
+  }
+
+  /// What a conditional jump skips every time is laid out elsewhere, and the loop is one run of code.
+  @Test func likelyTargetsFollowTheirJumps() throws {
+    // mov ecx, 50000; xor eax, eax; next: test eax, eax; jz over; inc edx (12 times); over: dec ecx; jnz next
+    let machine = try FloatingPointMachine(translated: true)
+    let skipped = [UInt8](repeating: 0x42, count: 12)
+    machine.run(
+      [0xB9] + Self.little(50_000) + [0x31, 0xC0, 0x85, 0xC0, 0x74, 12] + skipped
+        + [0x49, 0x75, 0xED, 0xF4])
+    let translator = try #require(machine.translator)
+    let next = FloatingPointMachine.code + 7
+    let number = try #require(translator.translations.firstIndex { $0.eip == next })
+    #expect(translator.translations[number + 1].eip == next + 16)
+    #expect(translator.translations[number + 2].eip == next)
+    #expect(machine.cpu.pointee.instructions == 3 + 4 * 50_000)
   }
 
   /// An interpreter's operations jump through a table, each from a place of its own.
