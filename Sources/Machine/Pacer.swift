@@ -3,7 +3,7 @@ struct Pacer {
   /// How the virtual clock stands against the host's.
   enum Lag: Equatable {
     case none
-    /// Guest cycles to skip.
+    /// Guest cycles to skip now.
     case behind(UInt64)
     /// Host nanoseconds to wait.
     case ahead(UInt64)
@@ -15,6 +15,11 @@ struct Pacer {
 
   /// More than this much behind, the process was stopped or the host asleep: the guest is not told.
   private static let largestJump: UInt64 = 1_000_000_000
+  /// Nanoseconds that may be skipped at once, or a part of what is missing if that is more. What waits for a timer
+  /// and counts cycles meanwhile must see that they jump: Linux takes the frequency of the processor from the best of three
+  /// times 10 ms, and a single jump at the end of one of them would go unnoticed.
+  private static let usualSkip: UInt64 = 2_000_000
+  private static let skippedPart: UInt64 = 16
   /// Waits shorter than this are not worth a system call.
   private static let smallestWait: UInt64 = 1_000_000
 
@@ -47,7 +52,8 @@ struct Pacer {
         begin(cycles: cycles, nanoseconds: nanoseconds)
         return .none
       }
-      return .behind(due - cycles)
+      let usual = Self.scale(Self.usualSkip, by: frequency, over: 1_000_000_000)
+      return .behind(min(due - cycles, max(usual, (due - cycles) / Self.skippedPart)))
     }
     let wait = Self.scale(cycles - due, by: 1_000_000_000, over: frequency)
     return wait >= Self.smallestWait ? .ahead(wait) : .none

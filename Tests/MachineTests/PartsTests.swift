@@ -71,6 +71,26 @@ import Testing
     #expect(lags == [.behind(50_000), .ahead(2_000_000), .none])
   }
 
+  /// Whoever measures 10 ms sees several jumps, even if the host has not let the process run for 60 ms.
+  @Test func lostTimeIsMadeUpForInSteps() {
+    var pacer = Pacer(frequency: 100_000_000)
+    pacer.begin(cycles: 0, nanoseconds: 0)
+    var time: UInt64 = 60_000_000
+    var cycles: UInt64 = 0
+    var skips: [UInt64] = []
+    while case .behind(let skip) = pacer.lag(cycles: cycles, nanoseconds: time) {
+      skips.append(skip)
+      // A millisecond in which the processor executes a tenth of what the clock wants.
+      cycles += skip + 10_000
+      time += 1_000_000
+      guard skips.count < 100 else { break }
+    }
+    #expect(skips[0] == 375_000 && skips.allSatisfy { $0 <= 375_000 })
+    // In the end it is as far behind as one slice is long.
+    #expect(skips.last == 90_000 && skips.filter { $0 > 90_000 }.count < 60)
+    #expect(cycles + 90_000 == pacer.cycle(atNanoseconds: time))
+  }
+
   @Test func aStoppedProcessDoesNotMakeTheGuestRace() {
     var pacer = Pacer(frequency: 100_000_000)
     pacer.begin(cycles: 0, nanoseconds: 0)
