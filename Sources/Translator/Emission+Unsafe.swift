@@ -94,21 +94,23 @@ extension Translator {
       self.emit(
         b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)), role, &lowering, &progress)
     }
-    var numbers: [Int] = []
+    // How many copies of a loop follow it, by the index of its last block.
+    let numbers = Dictionary(
+      uniqueKeysWithValues: unit.loops.map { last, first in
+        (last, copies(ofLoop: unit.blocks[first...last], callouts))
+      })
     for (index, b) in blocks.enumerated() {
       let isCopy = index >= unit.blocks.count
       var role = Role(isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy)
       role.invertsJump = unit.inverted.contains(index)
-      var copies = 0
       let first = unit.loops[index] ?? 0
-      if unit.loops[index] != nil, first == index || translations[numbers[first]].isChecked {
-        copies = self.copies(ofLoop: unit.blocks[first...index], callouts)
+      let copies = numbers[index] ?? 0
+      role.isChecked = unit.loops.contains { last, first in first == index && numbers[last] ?? 0 > 0
       }
       // A jump back is not taken as long as copies follow.
       if copies > 0 { role.invertsJump = true }
       role.defersPointers = copies > 0 && first == index && setsX87Pointers(b)
       let inheritsPointers = role.defersPointers
-      numbers.append(translations.count)
       emit(b, role)
       guard copies > 0 else { continue }
       let body = unit.blocks[first...index].reduce(0) { $0 + charge($1) }
@@ -175,6 +177,8 @@ extension Translator {
     var isLoopHead = false
     /// It may have a translation elsewhere.
     var isCopy = false
+    /// It checks the budget whatever that costs.
+    var isChecked = false
     /// The code of its target follows its conditional jump.
     var invertsJump = false
     /// FIP and FOP have not been written by the copy of it before, and are not by it if another follows.
@@ -298,9 +302,10 @@ extension Translator {
     let before = isEntered ? max(progress.unchecked, assumed) : assumed
     let isChecked =
       role.advance.isNone
-      && mustCheck(
-        block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
-        after: before + block.pointee.cycles)
+      && (role.isChecked
+        || mustCheck(
+          block, progress, isLoopHead: isLoopHead, isCheap: cheapCheck != nil,
+          after: before + block.pointee.cycles))
     let hasPrelude = !isEntered && !isChecked && !checksNeed
     if isEntered {
       if checksNeed {
