@@ -86,6 +86,12 @@ public enum HostFile {
       && access(path, X_OK) == 0
   }
 
+  /// Where a program is that the user's PATH leads to; nil if it leads to none of that name.
+  public static func installed(_ program: String) -> String? {
+    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+    return path.split(separator: ":").map { "\($0)/\(program)" }.first(where: isExecutable)
+  }
+
   /// What follows the last slash.
   public static func name(of path: String) -> String {
     path.split(separator: "/").last.map(String.init) ?? ""

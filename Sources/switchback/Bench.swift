@@ -97,15 +97,16 @@ struct BenchCommand: ParsableCommand {
       throw InputError(.noInput, "--benchmarks: \(benchmarks ?? "benchmarks"): no such directory")
     }
     if plot != nil || output != nil { try Gnuplot.check("--plot, --output") }
-    let needs = ["qemu": "/usr/bin/qemu-system-i386", "bochs": "/usr/bin/bochs"]
-    for peer in against where HostFile.absolutePath(needs[peer] ?? "") == nil {
+    for peer in against where program(of: peer) == nil {
       throw InputError(.unavailable, "--against: \(peer) is not installed")
     }
     let output = HostFile.directory(of: HostFile.absolutePath("/proc/self/exe") ?? "/tmp/x")
     var bench = Bench(
       programs: selection, engines: measuring.engines,
+      // Another folder's programs do not mix with ours.
       binary: try BenchPrograms.build(
-        folder: "\(folder)/programs", output: "\(output)/benchmarks"),
+        folder: "\(folder)/programs",
+        output: benchmarks == nil ? "\(output)/benchmarks" : "\(folder)/build"),
       peerScript: "\(folder)/peer.py")
     bench.peers = against
     bench.repetitions = measuring.repetitions
@@ -137,12 +138,17 @@ struct BenchCommand: ParsableCommand {
     }
   }
 
+  private func program(of peer: String) -> String? {
+    HostFile.installed(peer == "qemu" ? "qemu-system-i386" : peer)
+  }
+
   private var versions: [(name: String, text: String)] {
     var result = [("switchback", Version.number)]
     if let gcc = BenchPrograms.version(of: "/usr/bin/gcc") { result.append(("gcc", gcc)) }
     for peer in against {
-      let program = peer == "qemu" ? "/usr/bin/qemu-system-i386" : "/usr/bin/bochs"
-      if let version = BenchPrograms.version(of: program) { result.append((peer, version)) }
+      if let version = program(of: peer).flatMap(BenchPrograms.version) {
+        result.append((peer, version))
+      }
     }
     return result
   }

@@ -125,6 +125,84 @@ import Testing
     #expect(String(decoding: data, as: UTF8.self).contains("time limit"))
   }
 
+  @Test(arguments: ["qemu", "bochs"]) func aMissingPeerIsAnError(peer: String) throws {
+    let scratch = try Scratch()
+    let json = "\(scratch.path)/bench.json"
+    let run = try Program(
+      ["bench", "--only", "sieve", "--against", peer, "--json", json], searchPath: scratch.path)
+    #expect(run.status == 69 && run.error.contains("\(peer) is not installed"), "\(run)")
+    #expect(run.output.isEmpty && HostFile.read(json, limit: 1) == nil)
+  }
+
+  /// Programs that find out that they are in the guest, and then compute something else or crash: marked holes; the
+  /// others keep their numbers.
+  @Test func programsThatFailLeaveMarkedHoles() throws {
+    let scratch = try Scratch()
+    let benchmarks = URL(filePath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent().appending(path: "benchmarks")
+    let files = FileManager.default
+    for folder in ["programs", "include"] {
+      try files.copyItem(
+        atPath: benchmarks.appending(path: folder).path, toPath: "\(scratch.path)/\(folder)")
+    }
+    for (name, fault) in [("sieve", "return 12345"), ("lz", "*(volatile int *)8 = 1")] {
+      let source = """
+        #include <string.h>
+        #include <sys/utsname.h>
+        #include "bench.h"
+        uint32_t run(uint32_t work) {
+          struct utsname name;
+          uname(&name);
+          if (strstr(name.release, "switchback")) { \(fault); }
+          return work;
+        }
+        """
+      try HostFile.write(Array(source.utf8), to: "\(scratch.path)/programs/\(name).c")
+    }
+    let json = "\(scratch.path)/bench.json"
+    let run = try Program([
+      "bench", "--only", "sieve,lz,fib", "--repeat", "1", "--engines", "translator",
+      "--benchmarks", scratch.path, "--json", json, "--time-limit", "60",
+    ])
+    #expect(run.status == 1, "\(run)")
+    #expect(run.error.contains("no number: sieve under translator"), "\(run.error)")
+    #expect(run.error.contains("no number: lz under translator"), "\(run.error)")
+    let cells = try cells(json, "translator")
+    #expect("\(cells[0])".contains("answer is wrong") && cells[0]["factor"] == nil)
+    #expect("\(cells[1])".contains("signal 11") && cells[1]["factor"] == nil, "\(cells[1])")
+    #expect(cells[2]["factor"] as? Double ?? 0 > 0 && cells[2]["failure"] == nil)
+  }
+
+  /// A kernel that breaks off: marked holes for what ran in it, numbers for the rest.
+  @Test(.enabled(if: Guests.arePresent, "make guests fetches them"))
+  func aCrashedGuestLeavesMarkedHoles() throws {
+    let scratch = try Scratch()
+    var bytes = try HostFile.contents(of: Guests.kernel)
+    for index in bytes.count / 2..<bytes.count / 2 + 4096 { bytes[index] = 0 }
+    let kernel = try scratch.file("kernel", bytes)
+    let json = "\(scratch.path)/bench.json"
+    let run = try Program([
+      "bench", "--only", "sieve,getppid", "--repeat", "1", "--engines", "translator", "--kernel",
+      kernel, "--json", json, "--time-limit", "60",
+    ])
+    #expect(run.status == 1, "\(run)")
+    #expect(run.error.contains("no number: getppid under translator"), "\(run.error)")
+    let cells = try cells(json, "translator")
+    #expect(cells[0]["factor"] as? Double ?? 0 > 0 && cells[0]["failure"] == nil)
+    #expect("\(cells[1])".contains("the guest ended before") && cells[1]["factor"] == nil)
+  }
+
+  /// What an engine or peer has for each program.
+  private func cells(_ json: String, _ column: String) throws -> [[String: Any]] {
+    let data = Data(try HostFile.contents(of: json))
+    #expect(try Schema("bench").problems(in: data) == [])
+    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let programs = try #require(result["programs"] as? [[String: Any]])
+    return try programs.map {
+      try #require(($0["results"] as? [String: [String: Any]])?[column])
+    }
+  }
+
   /// A peer that answers rightly, wrongly, and not at all: one number and two marked holes. A peer that is not
   /// there is an error before anything runs.
   @Test func peersAreCheckedLikeEngines() throws {
@@ -158,13 +236,7 @@ import Testing
       return
     }
     #expect(run.status == 1, "\(run)")
-    let data = Data(try HostFile.contents(of: json))
-    #expect(try Schema("bench").problems(in: data) == [])
-    let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-    let programs = try #require(result["programs"] as? [[String: Any]])
-    let cells = try programs.map {
-      try #require(($0["results"] as? [String: [String: Any]])?["qemu"])
-    }
+    let cells = try cells(json, "qemu")
     #expect(cells[0]["factor"] as? Double ?? 0 > 0 && cells[0]["failure"] == nil)
     #expect(cells[1]["factor"] == nil && "\(cells[1])".contains("answer is wrong"))
     #expect(cells[2]["factor"] == nil && "\(cells[2])".contains("the peer has crashed"))

@@ -10,10 +10,13 @@ struct Program: CustomTestStringConvertible {
 
   let result: NativeProcess.Result
 
-  init(_ arguments: [String], directory: String = "/tmp", input: String = "/dev/null") throws {
+  init(
+    _ arguments: [String], directory: String = "/tmp", input: String = "/dev/null",
+    searchPath: String = "/usr/bin:/bin"
+  ) throws {
     result = try NativeProcess.run(
       Self.path, arguments: ["switchback"] + arguments,
-      environment: ["PATH=/usr/bin:/bin", "HOME=/tmp"], input: input, directory: directory)
+      environment: ["PATH=\(searchPath)", "HOME=/tmp"], input: input, directory: directory)
   }
 
   /// The exit status; nil after death by a signal.
