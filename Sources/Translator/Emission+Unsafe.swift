@@ -31,201 +31,8 @@ extension Translator {
     firstFree = free
   }
 
-  /// What entering a block takes off the budget.
-  func charge(_ t: Translation) -> UInt64 {
-    UInt64(t.block.pointee.cycles) << 20 &- UInt64(t.instructionCount)
-  }
-
-  // MARK: Units
-
-  /// Translates the block at EIP, and with it those that follow it in the code and have run before, so that
-  /// one falls through to the next.
-  /// - Returns: its number.
-  func translate(_ block: BlockPointer) -> Int? {
-    guard isTranslatable(block) else { return nil }
-    if block.pointee.secondPage != Block.noPage { return translateCrossing(block) }
-    guard let bytes = guestBytes(block) else { return nil }
-    return translate(block, bytes, unit(from: block))
-  }
-
-  /// Translates an instruction whose bytes lie in two pages.
-  private func translateCrossing(_ block: BlockPointer) -> Int? {
-    if crossingCount == Self.maximumCrossings { flush() }
-    let inFirst = 0x1000 - (block.pointee.physical & 0xFFF)
-    guard block.pointee.length > inFirst, block.pointee.instructionCount == 1 else { return nil }
-    // Beyond the last address is the limit of CS.
-    guard UInt64(cpu.pointee.eip) + UInt64(block.pointee.length) <= 1 << 32 else { return nil }
-    // Devices are not read again.
-    for page in [block.pointee.physical, block.pointee.secondPage] {
-      guard memory.page(page).flags & UInt32(PAGE_READABLE.rawValue) != 0 else { return nil }
-    }
-    let bytes =
-      memory.readBytes(at: block.pointee.physical, count: Int(inFirst))
-      + memory.readBytes(
-        at: block.pointee.secondPage, count: Int(block.pointee.length - inFirst))
-    return bytes.withUnsafeBufferPointer {
-      guard let base = $0.baseAddress else { return nil }
-      return translate(block, base, Unit(blocks: [block]))
-    }
-  }
-
-  private func translate(
-    _ block: BlockPointer, _ bytes: UnsafePointer<UInt8>,
-    _ unit: Unit
-  ) -> Int? {
-    // 64 bytes cover the longest lowering, and as much again its stub.
-    let blocks = unit.blocks + unit.tail
-    let room = blocks.reduce(512) { $0 + Int($1.pointee.instructionCount) * 192 + 256 }
-    if free + room > code.size { flush() }
-    guard free + room <= code.size else { return nil }
-    let eip = cpu.pointee.eip
-    var lowering = Lowering(
-      a: Assembler(base: code.writable, position: free), exits: exits,
-      isGlobal: cpu.isCodePageGlobal(eip))
-    let first = translations.count
-    var progress = UnitProgress(first: first)
-    progress.hasCalls = blocks.contains { lastInstruction($0).kind == .call }
-    func emit(_ b: BlockPointer, _ role: Role) {
-      let offset = b.pointee.physical &- block.pointee.physical
-      if let address = progress.continuation, address != eip &+ offset {
-        leave(to: address, &lowering)
-        progress.continuation = nil
-      }
-      self.emit(
-        b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)), role, &lowering, &progress)
-    }
-    // How many copies of a loop follow it, by the index of its last block.
-    let numbers = Dictionary(
-      uniqueKeysWithValues: unit.loops.map { last, first in
-        (last, copies(ofLoop: unit.blocks[first...last], callouts))
-      })
-    for (index, b) in blocks.enumerated() {
-      let isCopy = index >= unit.blocks.count
-      var role = Role(isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy)
-      role.invertsJump = unit.inverted.contains(index)
-      let first = unit.loops[index] ?? 0
-      let copies = numbers[index] ?? 0
-      role.isChecked = unit.loops.contains { last, first in first == index && numbers[last] ?? 0 > 0
-      }
-      // A jump back is not taken as long as copies follow.
-      if copies > 0 { role.invertsJump = true }
-      role.defersPointers = copies > 0 && first == index && setsX87Pointers(b)
-      let inheritsPointers = role.defersPointers
-      emit(b, role)
-      guard copies > 0 else { continue }
-      let body = unit.blocks[first...index].reduce(0) { $0 + charge($1) }
-      var left = body * Int32(copies)
-      for copy in 0..<copies {
-        for (position, block) in zip(first...index, unit.blocks[first...index]) {
-          var advance = Advance(before: left, after: left - charge(block))
-          if copy == 0, position == first { advance = Advance(taken: left, after: advance.after) }
-          left = advance.after
-          let goesOn = position == index ? copy < copies - 1 : unit.inverted.contains(position)
-          emit(
-            block,
-            Role(
-              isCopy: true, invertsJump: goesOn, inheritsPointers: inheritsPointers,
-              defersPointers: inheritsPointers && goesOn, advance: advance))
-        }
-      }
-    }
-    if let address = progress.continuation { leave(to: address, &lowering) }
-    let stubs = lowering.a.position
-    giveBackAdvances(&lowering)
-    linkKnown(&lowering)
-    lowering.finishLinks()
-    for stop in progress.stops {
-      lowering.a.patch(stop.hole, to: lowering.a.position)
-      lowering.eip = translations[stop.number].eip
-      lowering.number = UInt32(stop.number)
-      lowering.pointers = stop.pointers
-      lowering.writeX87Pointers()
-      lowering.stopBefore(UInt64(UInt(bitPattern: stop.op)))
-    }
-    statistics.hostBytes += UInt64(lowering.a.position - free)
-    free = lowering.a.position
-    for number in first..<translations.count {
-      translations[number].stubs = stubs..<free
-      if let traceTranslation { traceTranslation(listing(number)) }
-    }
-    return first
-  }
-
-  /// Ends the last block with a jump.
-  private func leave(to address: UInt32, _ lowering: inout Lowering) {
-    lowering.exit(to: address)
-    translations[translations.count - 1].end = lowering.a.position
-  }
-
-  // MARK: Blocks
-
-  /// How far a unit has been emitted.
-  private struct UnitProgress {
-    /// The guest address whose code must follow.
-    var continuation: UInt32?
-    /// The number of its first translation.
-    let first: Int
-    var hasCalls = false
-    /// Cycles that may have passed since the last check of the budget on the way here.
-    var unchecked: UInt32 = 0
-    var stops: [Stop] = []
-  }
-
-  /// What is particular about a block at its place in a unit.
-  private struct Role {
-    /// A later block jumps back to it.
-    var isLoopHead = false
-    /// It may have a translation elsewhere.
-    var isCopy = false
-    /// It checks the budget whatever that costs.
-    var isChecked = false
-    /// The code of its target follows its conditional jump.
-    var invertsJump = false
-    /// FIP and FOP have not been written by the copy of it before, and are not by it if another follows.
-    var inheritsPointers = false
-    var defersPointers = false
-    var advance = Advance()
-  }
-
-  /// Copies of a loop's body are taken off the budget together, at the head of the first.
-  private struct Advance {
-    /// What has been taken off for this block and later ones when it is entered.
-    var before: Int32 = 0
-    /// What is taken off at its head.
-    var taken: Int32 = 0
-    /// What has been taken off for later blocks.
-    var after: Int32 = 0
-
-    var isNone: Bool { before == 0 && taken == 0 }
-  }
-
-  /// What a block is taken off the budget.
-  private func charge(_ block: BlockPointer) -> Int32 {
-    Int32(block.pointee.cycles) << 20 - Int32(block.pointee.instructionCount)
-  }
-
-  /// Emits what jumps out of copies of a loop must do first: give back what has been taken off the budget for those that
-  /// do not run, and write the x87 unit's pointers.
-  private func giveBackAdvances(_ lowering: inout Lowering) {
-    for index in lowering.links.indices where lowering.links[index].needsThunk {
-      lowering.a.patch(lowering.links[index].hole, to: lowering.a.position)
-      if lowering.links[index].refund != 0 { lowering.a.addBudget(lowering.links[index].refund) }
-      lowering.a.storeX87Instruction(lowering.links[index].pointers)
-      let hole = lowering.a.jump()
-      lowering.links[index].hole = hole
-      linkSources[hole] = Int(lowering.links[index].source)
-    }
-  }
-
-  /// Whether each run of a block sets FIP and FOP, and nothing in it takes them away.
-  private func setsX87Pointers(_ block: BlockPointer) -> Bool {
-    let instructions = (0..<Int(block.pointee.instructionCount)).map { block.ops[$0].instruction }
-    return instructions.contains(where: X87Pointers.areSet)
-      && !instructions.contains { $0.row != .max && X87Pointers.areReplaced(by: $0) }
-  }
-
   /// A bit for each instruction of a block that calls its handler.
-  private func callouts(_ block: BlockPointer) -> UInt64 {
+  func callouts(_ block: BlockPointer) -> UInt64 {
     var callouts: UInt64 = 0
     for index in 0..<Int(block.pointee.instructionCount) {
       let op = block.ops + index
@@ -239,42 +46,11 @@ extension Translator {
     return callouts
   }
 
-  /// A jump to be led to the stop of the budget before a micro-op.
-  private struct Stop {
-    let hole: Int
-    let number: Int
-    let op: Op
-    let pointers: PendingX87Pointers
-  }
-
-  /// Whether a block has to check the budget, given the cycles that may have passed without a check up to its
-  /// start and up to its end.
-  /// - Parameter isCheap: whether the flags are dead somewhere.
-  private func mustCheck(
-    _ block: BlockPointer, _ progress: UnitProgress, isLoopHead: Bool, isCheap: Bool,
-    after: UInt32
-  ) -> Bool {
-    // Where it is dear, jumps to a block from where there is time left skip the check, and loops are checked where
-    // they jump back.
-    if isCheap, progress.continuation == nil || isLoopHead { return true }
-    if after > Self.uncheckedLimit { return true }
-    let last = lastInstruction(block)
-    if last.kind == .ret { return after > Self.returnLimit }
-    guard last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call else {
-      return false
-    }
-    let target = block.pointee.physical &+ block.pointee.length &+ last.immediate
-    if target == block.pointee.physical { return true }
-    return translations[progress.first...].contains {
-      $0.block.pointee.physical == target && !$0.isChecked && after > $0.uncheckedBefore
-    }
-  }
-
   /// Emits one block. Its cycles and instructions are taken off the budget at its head, or where the budget is
   /// checked: where the flags are dead, or else at its head, without touching them. Not every block is checked:
   /// each assumes that some cycles may have passed since the last check, and jumps from where more may have
   /// lead through a thunk that checks.
-  private func emit(
+  func emit(
     _ block: BlockPointer, at eip: UInt32, _ bytes: UnsafePointer<UInt8>, _ role: Role,
     _ lowering: inout Lowering, _ progress: inout UnitProgress
   ) {
@@ -432,53 +208,6 @@ extension Translator {
     }
   }
 
-  /// Links the jumps whose targets in the same page are translated already.
-  private func linkKnown(_ lowering: inout Lowering) {
-    if stepsBlocks { return }
-    lowering.links.removeAll { link in
-      guard link.kind != .table, (link.target ^ lowering.eip) & 0xFFFF_F000 == 0,
-        let page = cpu.cachedCodePage(lowering.eip),
-        let block = interpreter.cache.find(page | link.target & 0xFFF, codeSize: 4),
-        let number = existing(block, at: link.target)
-      else { return false }
-      let entry = translations[number].entry(with: link.need, unchecked: link.unchecked)
-      guard entry != 0 else { return false }
-      lowering.a.patch(link.hole, to: entry)
-      statistics.chained += 1
-      return true
-    }
-  }
-
-  /// Makes the entry of a translation that it was emitted without: for jumps to a block that does not check the
-  /// budget, or not for its floating-point state.
-  /// - Returns: whether the cache had room.
-  func makeEntry(_ number: Int) -> Bool {
-    let t = translations[number]
-    if t.entry != 0 { return true }
-    guard free + 192 <= code.size else {
-      flushSoon()
-      return false
-    }
-    var lowering = Lowering(
-      a: Assembler(base: code.writable, position: free), exits: exits, isGlobal: false)
-    let checksNeed = !t.need.isEmpty && t.start == t.startWhenReady
-    if checksNeed {
-      lowering.number = UInt32(number)
-      lowering.need = t.need
-      lowering.refuseFloatingPoint()
-    }
-    translations[number].entry = lowering.a.position
-    if checksNeed { lowering.a.checkFloatingPoint(t.need) }
-    if !t.isChecked {
-      translations[number].readyEntry = lowering.a.position
-      lowering.a.touchIfNegative()
-      entryChecks[lowering.a.position - 4] = number
-    }
-    lowering.a.jump(to: t.start)
-    free = lowering.a.position
-    return true
-  }
-
   /// Whether an instruction is never lowered: no instruction at all, of a family that is switched off, or one
   /// that uses CS as data.
   private func callsInterpreter(_ i: Instruction) -> Bool {
@@ -495,23 +224,5 @@ extension Translator {
     let page = memory.page(block.pointee.physical)
     guard page.flags & UInt32(PAGE_READABLE.rawValue) != 0, let host = page.host else { return nil }
     return UnsafePointer(host + Int(block.pointee.physical & 0xFFF))
-  }
-
-  /// The first instruction before which the budget may be checked at the cost of the flags: one that sets them
-  /// all and can neither fault nor leave the block.
-  func checkPosition(_ block: BlockPointer, _ count: Int) -> Int? {
-    (0..<count).first { index in
-      let i = block.ops[index].instruction
-      // One that may stop for a debugger needs the flags.
-      let place = block.pointee.physical &+ UInt32(block.ops[index].startOffset)
-      guard i.row != .max, !i.hasMemoryOperand,
-        block.ops[index].cyclesBefore <= Self.checkLimit,
-        !cpu.processor.breakpoints.watches(place)
-      else { return false }
-      switch i.kind {
-      case .add, .sub, .cmp, .and, .or, .xor, .test, .neg: return true
-      default: return false
-      }
-    }
   }
 }

@@ -68,16 +68,8 @@ public final class Translator: Engine, TranslationObserver {
   static let trapLimit: UInt32 = 8
   /// The budget's cycles and instructions share 64 bits, 20 of them for instructions.
   static let maximumSlice: UInt64 = 900_000
-  /// Translated code may run past a check of the budget by as many cycles of blocks without one,
-  static let uncheckedLimit: UInt32 = 256
-  /// and in the next block by as many up to its check.
-  static let checkLimit: UInt32 = 64
-  /// As many at a jump to a block that others fall into, to the head of a unit or a loop, and behind a RET.
-  static let joinLimit: UInt32 = 64
-  static let headLimit: UInt32 = 128
-  static let returnLimit: UInt32 = 160
-  /// So it is stopped this many cycles before the deadline; the interpreter does the rest, an instruction at
-  /// least, since the check has destroyed dead flags.
+  /// Translated code is stopped this many cycles before the deadline (`BudgetChecks.swift`); the interpreter does the
+  /// rest, an instruction at least, since the check has destroyed dead flags.
   private static let usualSlack = UInt64(uncheckedLimit + checkLimit + 64)
   private var slack: UInt64 { stepsBlocks ? 0 : Self.usualSlack }
 
