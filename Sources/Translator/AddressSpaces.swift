@@ -77,7 +77,7 @@ final class AddressSpaces {
     }
     if let page = expected, space === recentUser {
       expected = nil
-      _ = map(space, page, write: false)
+      _ = map(space, page, write: false, around: false)
     }
     return space
   }
@@ -128,9 +128,10 @@ final class AddressSpaces {
   }
 
   /// Maps the page of `linear` as the page tables say after the access has been walked.
-  func resolve(_ linear: UInt32, write: Bool) -> Resolution {
+  /// - Parameter around: whether pages behind it that the program has used are mapped as well.
+  func resolve(_ linear: UInt32, write: Bool, around: Bool) -> Resolution {
     guard let space = current() else { return .refused }
-    return map(space, linear & 0xFFFF_F000, write: write)
+    return map(space, linear & 0xFFFF_F000, write: write, around: around)
   }
 
   /// The guest takes a page fault: what its kernel puts there is mapped when the program goes on, before it
@@ -139,7 +140,7 @@ final class AddressSpaces {
     if cpu.pointee.cpl == 3 { expected = linear & 0xFFFF_F000 }
   }
 
-  private func map(_ space: Space, _ page: UInt32, write: Bool) -> Resolution {
+  private func map(_ space: Space, _ page: UInt32, write: Bool, around: Bool) -> Resolution {
     guard var mapping = cpu.peekMapping(page, user: space.isUser),
       let offset = memory.fileOffset(ofPage: mapping.physicalPage)
     else { return .refused }
@@ -154,7 +155,7 @@ final class AddressSpaces {
     }
     if total > Self.maximumPages || notes > Self.maximumNotes { unmapAll() }
     var count: UInt32 = 1
-    if mapping.global || cpu.pointee.cr0 & 0x8000_0000 == 0 {
+    if around || mapping.global || cpu.pointee.cr0 & 0x8000_0000 == 0 {
       // Fault-around: neighbours that continue the run with the same rights.
       while count < 16, continues(space, page, mapping, at: offset, by: count) { count += 1 }
     }

@@ -32,32 +32,47 @@ struct ColdAccesses {
   /// Cycles after which they are tried in the window again, or calls of one row's handlers. Then `limit` traps take about
   /// a fiftieth of the time.
   private static let lifetime: UInt64 = 1 << 25
-  private static let mostCalls: UInt64 = 1 << 16
+  private static let mostCalls: UInt64 = 1 << 13
   /// Cycles between two looks at the calls.
-  private static let lookInterval: UInt64 = 1 << 17
+  static let lookInterval: UInt64 = 1 << 15
   private static let maximumRecords = 4096
+
+  /// What is to be done about a trap.
+  enum Advice {
+    case map
+    /// Map the pages around as well: the instruction goes from page to page.
+    case mapAround
+    /// Call the instruction's handler from now on.
+    case callHandler
+  }
+
+  /// Traps in close order after which pages around are mapped as well.
+  private static let walk = 3
 
   /// Notes a trap.
   /// - Parameters:
   ///   - row: of the instruction.
   ///   - calls: of this row's handlers so far.
   ///   - instructions: how many ring 3 has executed so far.
-  /// - Returns: whether the instruction is to call its handler from now on.
   mutating func note(
     _ place: UInt32, row: UInt16, calls: UInt64, instructions: UInt64, clock: UInt64
-  ) -> Bool {
+  ) -> Advice {
     if records.count >= Self.maximumRecords { records.removeAll(keepingCapacity: true) }
     var record = records[place] ?? Record(instructions: 0)
     let isClose = instructions &- record.instructions < Self.distance
     record.streak = isClose ? record.streak + 1 : 0
     record.instructions = instructions
     records[place] = record
-    guard record.streak >= record.limit else { return false }
+    guard record.streak >= record.limit else {
+      return record.streak >= Self.walk ? .mapAround : .map
+    }
     records[place] = nil
     if places.isEmpty { expiry = clock &+ Self.lifetime }
     places[place] = Place(row: row, calls: calls)
-    return true
+    return .callHandler
   }
+
+  var isEmpty: Bool { places.isEmpty }
 
   func contains(_ place: UInt32) -> Bool { places[place] != nil }
 

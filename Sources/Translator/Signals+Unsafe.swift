@@ -36,7 +36,9 @@ extension Translator {
     // Its count is too high for any budget: it is the comparison that ends it.
     let isEndless = op.pointee.instruction.isRepeated && cpu.ecx >= Self.maximumSlice
     let isPageFault = cpu.pointee.translated.faultTrap == 14
-    if isPageFault, noteColdAccess(t, op) {
+    let advice = isPageFault ? noteAccess(t, op) : .map
+    if advice == .callHandler {
+      kill(t.block)
       switchback_flags_to_lazy(cpu)
       finish(t, op, UInt32(LEAVE_RESTART.rawValue))
       return nil
@@ -45,7 +47,9 @@ extension Translator {
       let offset = cpu.pointee.translated.faultAddress &- cpu.pointee.translated.window
       let linear = UInt32(truncatingIfNeeded: offset)
       let write = cpu.pointee.translated.faultIsWrite != 0
-      if offset < 1 << 32, case .mapped(let ofUser) = resolve(linear, write: write) {
+      if offset < 1 << 32,
+        case .mapped(let ofUser) = resolve(linear, write: write, around: advice == .mapAround)
+      {
         // Ring 0 meets other pages there after each switch of address spaces.
         if ofUser, cpu.pointee.cpl != 3 { noteTrap(t, index, weight: 1) }
         if translations[number].isAlive { return resume(t, index) }
@@ -118,7 +122,7 @@ extension Translator {
   }
 
   /// Walks the page tables as the access would and maps the page.
-  private func resolve(_ linear: UInt32, write: Bool) -> AddressSpaces.Resolution {
+  private func resolve(_ linear: UInt32, write: Bool, around: Bool) -> AddressSpaces.Resolution {
     let user = cpu.pointee.cpl == 3
     do throws(Fault) {
       if write {
@@ -127,22 +131,19 @@ extension Translator {
         try cpu.probeRead(linear, 1, user: user)
       }
     } catch { return .refused }
-    return spaces.resolve(linear, write: write)
+    return spaces.resolve(linear, write: write, around: around)
   }
 
-  /// - Returns: whether the instruction is to be executed by its handler; its translation is gone then.
-  private func noteColdAccess(_ t: Translation, _ op: Op) -> Bool {
+  private func noteAccess(_ t: Translation, _ op: Op) -> ColdAccesses.Advice {
     guard cpu.pointee.cpl == 3, !op.pointee.instruction.isRepeated, !stepsBlocks else {
-      return false
+      return .map
     }
     let running = cpu.pointee.translated.budget & 0xF_FFFF
     let row = op.pointee.instruction.row
-    let isCold = coldAccesses.note(
+    return coldAccesses.note(
       t.block.pointee.physical &+ UInt32(op.pointee.startOffset), row: row,
       calls: calloutCounts[Int(row)],
       instructions: interpreter.userInstructions &+ running, clock: clock)
-    if isCold { kill(t.block) }
-    return isCold
   }
 
   /// Has the instructions that call their handlers translated again, if it is time.

@@ -237,7 +237,8 @@ public final class Translator: Engine, TranslationObserver {
   private func runTranslated(_ number: Int, _ space: Space) {
     cpu.pointee.translated.window = space.window.base
     cpu.pointee.translated.jumpTable = space.table.address
-    let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- slack, Self.maximumSlice)
+    let longest = coldAccesses.isEmpty ? Self.maximumSlice : ColdAccesses.lookInterval
+    let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- slack, longest)
     cpu.pointee.translated.cycleEnd = cpu.pointee.cycles &+ slice
     cpu.pointee.translated.budget = slice << 20
     cpu.pointee.translated.returnStack = returnStack.top

@@ -201,9 +201,10 @@ import Testing
     func traps(until limit: Int = 10_000) -> Int {
       for count in 1...limit {
         instructions += 100
-        if cold.note(0x5000, row: 3, calls: calls, instructions: instructions, clock: 0) {
-          return count
-        }
+        let advice = cold.note(
+          0x5000, row: 3, calls: calls, instructions: instructions, clock: 0)
+        if advice == .callHandler { return count }
+        #expect(advice == (count > 3 ? .mapAround : .map))
       }
       return limit
     }
@@ -213,15 +214,15 @@ import Testing
     func isExpired(at clock: UInt64) -> Bool {
       cold.isExpired(at: clock, calls: { $0 == 3 ? calls : 0 })
     }
-    #expect(!isExpired(at: 0x2_0000))
-    calls = 1 << 16
-    #expect(!isExpired(at: 0x2_0001))  // It has just looked.
-    #expect(isExpired(at: 0x4_0000))
+    #expect(!isExpired(at: 0x8000))
+    calls = 1 << 13
+    #expect(!isExpired(at: 0x8001))  // It has just looked.
+    #expect(isExpired(at: 0x1_0000))
     let translations = cold.expire(calls: { _ in calls })
     #expect(translations == [7])
     #expect(!cold.contains(0x5000))
-    // 65,536 calls are worth 256 pages.
-    #expect(traps() == 257)
+    // 8192 calls are worth 32 pages.
+    #expect(traps() == 33)
     // Few calls, but much time.
     #expect(isExpired(at: 1 << 26))
     _ = cold.expire(calls: { _ in calls })
@@ -232,8 +233,8 @@ import Testing
   @Test func rareTrapsAreMapped() {
     var cold = ColdAccesses()
     for number in 1...1000 as ClosedRange<UInt64> {
-      let isCold = cold.note(0x5000, row: 3, calls: 0, instructions: number * 300, clock: 0)
-      #expect(!isCold)
+      let advice = cold.note(0x5000, row: 3, calls: 0, instructions: number * 300, clock: 0)
+      #expect(advice == .map)
     }
   }
 }
