@@ -2,11 +2,13 @@
 """Compares a result of `switchback bench --json` with a baseline of factors and names what got slower.
 
 Factors (guest time over native time) carry over between computers far better than times do. A program counts as slower
-when its factor has grown by more than the tolerance beyond its own spread in the result. Exit status 1 if any is.
+when its factor has grown by more than the tolerance beyond its own spread in the result. Of several results the median of
+the factors counts. Exit status 1 if any is.
 """
 
 import argparse
 import json
+import statistics
 import sys
 
 
@@ -38,14 +40,24 @@ def factors(document):
     return result
 
 
+def middle(results):
+    """The median factor and the largest spread of several results."""
+    together = {}
+    for result in results:
+        for key, value in factors(result).items():
+            together.setdefault(key, []).append(value)
+    return {key: (statistics.median(factor for factor, _ in values), max(spread for _, spread in values))
+            for key, values in together.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("baseline")
-    parser.add_argument("result")
+    parser.add_argument("result", nargs="+")
     parser.add_argument("--tolerance", type=float, default=0.2, help="part of the factor (0.2)")
     parser.add_argument("--accept", action="store_true", help="write the result's factors to the baseline")
     options = parser.parse_args()
-    new = factors(load(options.result))
+    new = middle(load(path) for path in options.result)
     if options.accept:
         table = {}
         for (program, engine), (factor, _) in sorted(new.items()):

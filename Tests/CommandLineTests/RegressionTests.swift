@@ -40,6 +40,10 @@ import Testing
     #expect(output.contains("slower: b under translator: 10.00 -> 13.00"))
     #expect(output.contains("missing: c under translator"))
     #expect(output.contains("2 factors compared, 1 slower, 1 missing"))
+    // Of three results the middle one counts.
+    let third = try scratch.file("third", result(["a": 1.1, "b": 10.5, "c": 2]))
+    #expect(try run([baseline, first, second, third]).status == 0)
+    #expect(try run([baseline, second, second, third]).status == 1)
     let noisy = try scratch.file("noisy", result(["a": 1.1, "b": 13, "c": 2], spread: 0.3))
     #expect(try run([baseline, noisy]).status == 0)
     #expect(try run([baseline, "/nonexistent"]).status == 1)
