@@ -3,7 +3,9 @@
 # full pass over 64 MB), Debian's installer up to its first dialog in text and in framebuffer mode, and an installed
 # Debian with systemd from its boot loader to a shut-down through ACPI. They are fetched from Debian through apt.
 # Usage: boot-systems.sh [ENGINE...]; without the disk guests/systems/debian.img, or root to make it, Debian
-# itself is left out. Pictures, screens and reports go to guests/systems/.
+# itself is left out. Pictures, screens and reports go to guests/systems/. ONLY="memtest installer debian boards" says
+# which; `boards`, which is not among them by default, is the installed Debian with other memory, with and without parts of
+# the board, and ended by the power button.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,25 +34,27 @@ fetch() {
   rm -rf "$work"
 }
 
-# boot NAME EXPECTED-STATUS OPTIONS...: runs a system and reports.
+# report NAME STATUS EXPECTED-STATUS START: prints a line about a run that has ended.
 failures=0
+report() {
+  local milliseconds=$((($(date +%s%N) - $4) / 1000000))
+  if [ "$2" = "$3" ]; then
+    printf '%-34s ok      %7d ms\n' "$1" $milliseconds
+  else
+    printf '%-34s FAILED  %7d ms, status %s, see %s\n' "$1" $milliseconds "$2" "$folder/$1.log"
+    failures=1
+  fi
+}
+
+# boot NAME EXPECTED-STATUS OPTIONS...: runs a system and reports.
 boot() {
-  local name=$1-$engine expected=$2 start milliseconds status=0
+  local name=$1-$engine expected=$2 start status=0
   shift 2
-  local options=()
-  case $engine in adaptive | direct) options=(--direct) ;; esac
   start=$(date +%s%N)
   "$switchback" run --engine "$engine" "${options[@]}" --screenshot "$folder/$name.png" \
     --stats "$folder/$name.json" "$@" </dev/null >"$folder/$name.txt" 2>"$folder/$name.log" ||
     status=$?
-  milliseconds=$((($(date +%s%N) - start) / 1000000))
-  if [ $status = "$expected" ]; then
-    printf '%-34s ok      %7d ms\n' "$name" $milliseconds
-  else
-    printf '%-34s FAILED  %7d ms, status %s, see %s\n' "$name" $milliseconds $status \
-      "$folder/$name.log"
-    failures=1
-  fi
+  report "$name" $status "$expected" "$start"
 }
 
 # installer_disc NAME APPEND: a CD on which ISOLINUX starts Debian's installer.
@@ -124,6 +128,39 @@ perl='perl -le '\''print "per", "l: ", join("", map { chr(ord($_) ^ 1) } split(/
 program='int printf(const char *, ...); int main() { int n = 0; for (int i = 2; i < 1000; i++) { int p = 1; '
 program+='for (int j = 2; j * j <= i; j++) if (i % j == 0) p = 0; n += p; } printf("primes %d", n); }'
 
+# board NAME OPTIONS...: Debian to its shell, and what systemd says there.
+board() {
+  local name=$1
+  shift
+  boot "board-$name" 0 --serial stdio --disk $folder/debian.img --snapshot --time-limit 600 \
+    --until 'login: ' --type 'root\n' --until 'assword: ' --type 'root\n' --until '# ' \
+    --type 'echo st""ate: $(systemctl is-system-running --wait); free -m; cat /proc/interrupts\n' \
+    --until 'state: running' --until 'Local timer' "$@"
+}
+
+boards() {
+  board 128M -m 128M
+  board 3G -m 3G
+  board no-apic -m 512M --no-apic
+  board no-hpet -m 512M --no-hpet
+  board no-acpi -m 512M --no-acpi
+  board bare -m 512M --no-acpi --no-apic --no-hpet
+
+  # SIGUSR1 presses the power button.
+  local name=power-button-$engine start status=0 machine
+  start=$(date +%s%N)
+  rm -f "$folder/$name.txt"
+  "$switchback" run --engine "$engine" "${options[@]}" --serial "file:$folder/$name.txt" -m 512M \
+    --disk $folder/debian.img --snapshot --time-limit 600 </dev/null 2>"$folder/$name.log" &
+  machine=$!
+  until grep -q 'login: ' "$folder/$name.txt" 2>/dev/null || ! kill -0 $machine 2>/dev/null; do
+    sleep 0.5
+  done
+  kill -USR1 $machine || true
+  wait $machine || status=$?
+  report "$name" $status 0 "$start"
+}
+
 debian() {
   boot debian 0 -m 512M --serial stdio --disk $folder/debian.img --snapshot --time-limit 1800 \
     --until 'login: ' --type 'root\n' --until 'assword: ' --type 'root\n' --until '# ' \
@@ -140,7 +177,7 @@ for name in $only; do
   case $name in
     memtest) fetch memtest86+ ;;
     installer) fetch debian-installer-12-netboot-i386 ;;
-    debian)
+    debian | boards)
       if [ ! -e $folder/debian.img ] && [ "$(id -u)" = 0 ]; then
         scripts/make-debian-disk.sh $folder/debian.img
       fi
@@ -148,8 +185,10 @@ for name in $only; do
     *) fail "there is no system '$name'" ;;
   esac
   for engine in "${engines[@]}"; do
-    if [ $name = debian ] && [ ! -e $folder/debian.img ]; then
-      echo "debian left out: make guests/systems/debian.img with scripts/make-debian-disk.sh as root"
+    options=()
+    case $engine in adaptive | direct) options=(--direct) ;; esac
+    if [[ $name =~ debian|boards ]] && [ ! -e $folder/debian.img ]; then
+      echo "$name left out: make guests/systems/debian.img with scripts/make-debian-disk.sh as root"
       break
     fi
     $name
