@@ -60,8 +60,9 @@ extension Translator {
     let physical = block.pointee.physical
     let callouts = callouts(block)
     for index in 0..<count where callouts >> UInt64(index) & 1 != 0 {
-      coldAccesses.note(
-        translation: number, of: physical &+ UInt32(block.ops[index].startOffset))
+      let place = physical &+ UInt32(block.ops[index].startOffset)
+      coldAccesses.note(translation: number, of: place)
+      trapping.note(translation: number, of: place)
     }
     func isCallout(_ index: Int) -> Bool { callouts >> UInt64(index) & 1 != 0 }
     let need = floatingPointNeed(block, count, isCallout: isCallout)

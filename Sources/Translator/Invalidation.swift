@@ -61,8 +61,7 @@ extension Translator {
   func flush() {
     flushPending = false
     statistics.evictions += 1
-    // What kept trapping may be other code by now.
-    if trapping.count > Self.maximumCallouts { trapping.removeAll() }
+    trapping.forgetIfTooMany()
     traps.removeAll(keepingCapacity: true)
     for t in translations where t.isAlive { t.block.pointee.translation = 0 }
     translations.removeAll(keepingCapacity: true)

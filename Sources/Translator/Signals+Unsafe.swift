@@ -151,10 +151,19 @@ extension Translator {
     guard coldAccesses.isExpired(at: cpu.pointee.cycles, calls: { calloutCounts[Int($0)] }) else {
       return
     }
-    for number in coldAccesses.expire(calls: { calloutCounts[Int($0)] }) {
-      if translations.indices.contains(number), translations[number].isAlive {
-        kill(translations[number].block)
-      }
+    killAgain(coldAccesses.expire(calls: { calloutCounts[Int($0)] }))
+  }
+
+  /// Has the instructions that kept trapping tried in the window again, if it is time.
+  func expireTrappingAccesses() {
+    guard trapping.mustLook(at: cpu.pointee.cycles) else { return }
+    killAgain(trapping.expire(at: cpu.pointee.cycles, calls: { calloutCounts[Int($0)] }))
+  }
+
+  private func killAgain(_ numbers: [Int]) {
+    for number in numbers
+    where translations.indices.contains(number) && translations[number].isAlive {
+      kill(translations[number].block)
     }
   }
 
@@ -165,7 +174,8 @@ extension Translator {
     traps[physical, default: 0] += weight
     guard traps[physical]! >= Self.trapLimit else { return }
     traps[physical] = nil
-    trapping.insert(physical)
+    let row = op.instruction.row
+    trapping.insert(physical, row: row, calls: calloutCounts[Int(row)], clock: clock)
     kill(t.block)
   }
 }

@@ -55,10 +55,8 @@ public final class Translator: Engine, TranslationObserver {
   var entryChecks: [Int: Int] = [:]
   /// The translations that the jumps behind `giveBackAdvances` leave, by position of the displacement.
   var linkSources: [Int: Int] = [:]
-  /// Instructions, by physical address, that call their handler because they kept trapping.
-  var trapping: Set<UInt32> = []
+  var trapping = TrappingAccesses()
   var traps: [UInt32: UInt32] = [:]
-  static let maximumCallouts = 1 << 15
   var coldAccesses = ColdAccesses()
   /// The translations are to be thrown away before the next one runs; a block of theirs may be in the middle.
   var flushPending = false
@@ -164,6 +162,7 @@ public final class Translator: Engine, TranslationObserver {
       if flushPending { flush() }
       if globalCode.needsCheck { checkGlobalCode() }
       expireColdAccesses()
+      expireTrappingAccesses()
       if cpu.pointee.stop != 0, let exit = interpreter.attend() { return exit }
       if stopsAtUserCode {
         if cpu.pointee.cpl != 3 {
