@@ -134,18 +134,25 @@ TESTS
   addl $64, %esi
   AGAIN each_functions
 
-  /* So many JNZ, each to the next, and a RET, called CALLS times. */
-  movl links, %ecx
-  movl $CHAIN, %esi
-  jecxz 2f
+  /* Functions of 61 instructions, and behind each a jump to it: first all functions are called CALLS times, then all
+     jumps. */
+  movl links, %edx
+  movl $CHAIN, %edi
 1:
-  movl $0xC33E75, (%esi)
-  addl $64, %esi
-  loop 1b
+  decl %edx
+  js 2f
+  movb $0x40, %al
+  movl $60, %ecx
+  rep stosb
+  movb $0xC3, (%edi)
+  movw $0xBEEB, 4(%edi)
+  addl $68, %edi
+  jmp 1b
 2:
-  movb $0xC3, (%esi)
   movl $CHAIN, %esi
-  call many
+  call each_link
+  movl $CHAIN + 64, %esi
+  call each_link
 
   movb $16, %al
   outb %al, $0xF4
@@ -153,11 +160,22 @@ TESTS
   hlt
   jmp 1b
 
-/* Calls what ESI points to, with ZF clear. */
+/* `many` for ESI and what follows it in steps of 128 bytes, `links` times. */
+each_link:
+  movl links, %edx
+1:
+  decl %edx
+  js 2f
+  call many
+  addl $128, %esi
+  jmp 1b
+2:
+  ret
+
+/* Calls what ESI points to. */
 many:
   movl $CALLS, %ebx
 1:
-  testl %esp, %esp
   call *%esi
   decl %ebx
   jnz 1b
