@@ -16,7 +16,7 @@ extension Translator {
 
   /// What entering a block takes off the budget.
   func charge(_ t: Translation) -> UInt64 {
-    UInt64(t.block.pointee.cycles) << 20 &- UInt64(t.instructionCount)
+    UInt64(charge(t.block))
   }
 
   /// What a block is taken off the budget.

@@ -9,16 +9,10 @@ struct ColdAccesses {
     /// Traps after which it calls its handler.
     var limit = ColdAccesses.limit
   }
-  private struct Place {
-    var row: UInt16
-    /// Calls of the handlers of its row before.
-    var calls: UInt64
-    var translations: [Int] = []
-  }
   /// By physical address of the instruction, as `places`.
   private var records: [UInt32: Record] = [:]
   /// The instructions that call their handlers.
-  private var places: [UInt32: Place] = [:]
+  private var places = HandlerPlaces()
   private var expiry: UInt64 = 0
   private var nextLook: UInt64 = 0
 
@@ -68,17 +62,17 @@ struct ColdAccesses {
     }
     records[place] = nil
     if places.isEmpty { expiry = clock &+ Self.lifetime }
-    places[place] = Place(row: row, calls: calls)
+    places.insert(place, row: row, calls: calls)
     return .callHandler
   }
 
   var isEmpty: Bool { places.isEmpty }
 
-  func contains(_ place: UInt32) -> Bool { places[place] != nil }
+  func contains(_ place: UInt32) -> Bool { places.contains(place) }
 
   /// Notes a translation in which the instruction at `place` calls its handler, if it is one of these.
   mutating func note(translation: Int, of place: UInt32) {
-    places[place]?.translations.append(translation)
+    places.note(translation: translation, of: place)
   }
 
   /// Whether it is time for `expire`.
@@ -88,15 +82,15 @@ struct ColdAccesses {
     guard !places.isEmpty, clock >= nextLook else { return false }
     nextLook = clock &+ Self.lookInterval
     return clock >= expiry
-      || places.values.contains { calls($0.row) &- $0.calls >= Self.mostCalls }
+      || places.places.values.contains { calls($0.row) &- $0.calls >= Self.mostCalls }
   }
 
   /// - Parameter calls: of a row's handlers so far.
   /// - Returns: the translations in which instructions call their handlers that are to be tried in the window again.
   mutating func expire(calls: (UInt16) -> UInt64) -> [Int] {
-    defer { places.removeAll(keepingCapacity: true) }
+    defer { places.removeAll() }
     var translations: [Int] = []
-    for (address, place) in places {
+    for (address, place) in places.places {
       translations += place.translations
       let pages = Int((calls(place.row) &- place.calls) / Self.callsPerPage)
       records[address] = Record(

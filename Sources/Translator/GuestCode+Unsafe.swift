@@ -125,13 +125,8 @@ struct GuestCode {
       for i in opcodeEnd..<length { a.byte(bytes[i]) }
       return
     }
-    if modrm >> 6 == 0 && modrm & 7 == 5 {
-      // [disp32] would be RIP-relative.
-      a.bytes(modrm & 0x38 | 4, 0x25)
-    } else {
-      a.byte(modrm)
-    }
-    for i in (at + 1)..<max(length, at + 1) { a.byte(bytes[i]) }
+    emitAddress(&a, at, field: modrm >> 3 & 7)
+    emitImmediate(&a, at)
   }
 
   /// Emits a load of the dword memory operand into one of R8...R15, through the window.
@@ -153,6 +148,12 @@ struct GuestCode {
     for i in (at + 1)..<(at + 1 + addressLength) { a.byte(bytes[i]) }
   }
 
+  /// Emits what comes behind ModRM, SIB and displacement.
+  private func emitImmediate(_ a: inout Assembler, _ at: Int) {
+    let start = at + 1 + addressLength
+    for i in start..<max(length, start) { a.byte(bytes[i]) }
+  }
+
   /// Emits the instruction with its memory operand at [R8]. Not for byte registers AH...BH.
   func emitAtR8(_ a: inout Assembler, usesStack: Bool = false) {
     emitPrefixes(&a, window: true)
@@ -164,7 +165,7 @@ struct GuestCode {
     }
     emitOpcode(&a)
     a.byte(modrm & 0x38)
-    for i in (at + 1 + addressLength)..<max(length, at + 1 + addressLength) { a.byte(bytes[i]) }
+    emitImmediate(&a, at)
   }
 
   /// The general register that alone is the memory operand's offset.

@@ -2,18 +2,12 @@
 /// some of these, such as the copy loop of a boot loader, may have much to do elsewhere: it is tried in the window again
 /// after a number of calls, and after twice as many each time that it traps again soon.
 struct TrappingAccesses {
-  private struct Place {
-    var row: UInt16
-    /// Calls of the handlers of its row before.
-    var calls: UInt64
-    var translations: [Int] = []
-  }
   private struct Trial {
     var clock: UInt64
     var patience: UInt64
   }
   /// The instructions that call their handlers, by physical address, as `trials`.
-  private var places: [UInt32: Place] = [:]
+  private var places = HandlerPlaces()
   /// Those that were tried in the window again.
   private var trials: [UInt32: Trial] = [:]
   private var nextLook: UInt64 = 0
@@ -32,7 +26,7 @@ struct TrappingAccesses {
   ///   - row: of the instruction.
   ///   - calls: of this row's handlers so far.
   mutating func insert(_ place: UInt32, row: UInt16, calls: UInt64, clock: UInt64) {
-    places[place] = Place(row: row, calls: calls)
+    places.insert(place, row: row, calls: calls)
     guard var trial = trials[place] else { return }
     trial.patience =
       clock &- trial.clock >= Self.success
@@ -40,16 +34,16 @@ struct TrappingAccesses {
     trials[place] = trial
   }
 
-  func contains(_ place: UInt32) -> Bool { places[place] != nil }
+  func contains(_ place: UInt32) -> Bool { places.contains(place) }
 
   /// Notes a translation in which the instruction at `place` calls its handler, if it is one of these.
   mutating func note(translation: Int, of place: UInt32) {
-    places[place]?.translations.append(translation)
+    places.note(translation: translation, of: place)
   }
 
   /// What kept trapping may be other code by now.
   mutating func forgetIfTooMany() {
-    if places.count > Self.maximumPlaces { places.removeAll() }
+    if places.places.count > Self.maximumPlaces { places.removeAll() }
     if trials.count > Self.maximumPlaces { trials.removeAll() }
   }
 
@@ -61,11 +55,11 @@ struct TrappingAccesses {
   mutating func expire(at clock: UInt64, calls: (UInt16) -> UInt64) -> [Int] {
     nextLook = clock &+ Self.lookInterval
     var translations: [Int] = []
-    for (address, place) in places {
+    for (address, place) in places.places {
       let patience = trials[address]?.patience ?? Self.patience
       guard calls(place.row) &- place.calls >= patience else { continue }
       translations += place.translations
-      places[address] = nil
+      places.remove(address)
       trials[address] = Trial(clock: clock, patience: patience)
     }
     return translations

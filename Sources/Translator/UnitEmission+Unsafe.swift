@@ -66,7 +66,7 @@ extension Translator {
     // How many copies of a loop follow it, by the index of its last block.
     let numbers = Dictionary(
       uniqueKeysWithValues: unit.loops.map { last, first in
-        (last, copies(ofLoop: unit.blocks[first...last], callouts))
+        (last, copies(ofLoop: unit.blocks[first...last]))
       })
     for (index, b) in blocks.enumerated() {
       let isCopy = index >= unit.blocks.count

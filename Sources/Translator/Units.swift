@@ -129,8 +129,7 @@ extension Translator {
   }
 
   /// How many copies of a loop's body, `blocks`, are to follow it.
-  func copies(ofLoop blocks: ArraySlice<BlockPointer>, _ callouts: (BlockPointer) -> UInt64) -> Int
-  {
+  func copies(ofLoop blocks: ArraySlice<BlockPointer>) -> Int {
     var instructions = 0
     var cycles: UInt32 = 0
     let needs = Set(

@@ -128,6 +128,30 @@ final class FloatingPointMachine {
     run(to: 10_000_000)
   }
 
+  /// Runs two machines to the same random moments until the first halts.
+  /// - Parameters:
+  ///   - limit: cycles after which to stop anyway.
+  ///   - step: cycles from one moment to the next at most.
+  /// - Returns: which registers differ, at the first moment at which some do.
+  static func firstDifference(
+    _ one: FloatingPointMachine, _ two: FloatingPointMachine, seed: UInt64, limit: UInt64,
+    step: UInt64
+  ) -> String? {
+    var random = FloatingPointGenerator(state: ~seed)
+    var target: UInt64 = 0
+    while one.cpu.pointee.halted == 0, target < limit {
+      target += UInt64.random(in: 1...step, using: &random)
+      one.run(to: target)
+      two.run(to: target)
+      let different = zip(one.state, two.state).filter { $0.0.value != $0.1.value }
+      guard different.isEmpty else {
+        let list = different.map { "\($0.0.name): \($0.0.value) \($0.1.value)" }
+        return "seed \(seed) differs at cycle \(target): \(list)"
+      }
+    }
+    return nil
+  }
+
   /// Every register by name.
   var state: [(name: String, value: String)] {
     let s = cpu.pointee

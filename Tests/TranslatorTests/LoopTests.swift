@@ -95,19 +95,12 @@ import Testing
     let two = try machine(program, translated: true, seed: seed)
     prepare(one)
     prepare(two)
-    var random = FloatingPointGenerator(state: ~seed)
-    var target: UInt64 = 0
-    while one.cpu.pointee.halted == 0, target < 300_000 {
-      target += UInt64.random(in: 1...10_000, using: &random)
-      one.run(to: target)
-      two.run(to: target)
-      let different = zip(one.state, two.state).filter { $0.0.value != $0.1.value }
-      guard different.isEmpty else {
-        let list = different.map { "\($0.0.name): \($0.0.value) \($0.1.value)" }
-        let bytes = program.map { String($0, radix: 16) }.joined(separator: " ")
-        Issue.record("seed \(seed) differs at cycle \(target): \(list), \(bytes)")
-        return nil
-      }
+    if let difference = FloatingPointMachine.firstDifference(
+      one, two, seed: seed, limit: 300_000, step: 10_000)
+    {
+      let bytes = program.map { String($0, radix: 16) }.joined(separator: " ")
+      Issue.record("\(difference), \(bytes)")
+      return nil
     }
     #expect(
       one.memory.readBytes(at: data, count: FloatingPointMachine.dataSize)

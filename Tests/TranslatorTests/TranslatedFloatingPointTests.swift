@@ -153,18 +153,11 @@ import Testing
   private static func compare(
     _ one: FloatingPointMachine, _ two: FloatingPointMachine, seed: UInt64
   ) -> Bool {
-    var random = FloatingPointGenerator(state: ~seed)
-    var target: UInt64 = 0
-    while one.cpu.pointee.halted == 0, target < 200_000 {
-      target += UInt64.random(in: 1...20_000, using: &random)
-      one.run(to: target)
-      two.run(to: target)
-      let different = zip(one.state, two.state).filter { $0.0.value != $0.1.value }
-      guard different.isEmpty else {
-        let list = different.map { "\($0.0.name): \($0.0.value) \($0.1.value)" }
-        Issue.record("seed \(seed) differs at cycle \(target): \(list)")
-        return false
-      }
+    if let difference = FloatingPointMachine.firstDifference(
+      one, two, seed: seed, limit: 200_000, step: 20_000)
+    {
+      Issue.record("\(difference)")
+      return false
     }
     let areas: [(UInt32, Int)] = [
       (0x4000, 0x3000), (FloatingPointMachine.data, FloatingPointMachine.dataSize),
