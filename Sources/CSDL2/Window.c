@@ -14,7 +14,8 @@
 // The functions that are used, each as a pointer of its own type.
 #define FUNCTIONS(F)                                                                              \
   F(Init) F(Quit) F(InitSubSystem) F(SetHint) F(GetError) F(CreateWindow) F(DestroyWindow)        \
-  F(PollEvent) F(GetWindowSurface) F(UpdateWindowSurfaceRects) F(SetWindowTitle)           \
+  F(PollEvent) F(WaitEventTimeout) F(PushEvent) F(GetWindowSurface) F(UpdateWindowSurfaceRects)   \
+  F(SetWindowTitle)                                                                               \
   F(SetWindowSize) F(SetWindowFullscreen) F(GetWindowSize) F(SetRelativeMouseMode)                \
   F(SetWindowKeyboardGrab) F(ShowCursor) F(GetClipboardText) F(HasClipboardText) F(free)          \
   F(GetWindowDisplayIndex) F(GetDisplayUsableBounds) F(OpenAudioDevice) F(PauseAudioDevice)       \
@@ -143,6 +144,13 @@ HostEvent sdl_next_event(void) {
     default: break;
   }
   return info;
+}
+
+void sdl_wait(int milliseconds) { p_WaitEventTimeout(NULL, milliseconds); }
+
+void sdl_wake(void) {
+  SDL_Event event = {.type = SDL_USEREVENT};
+  p_PushEvent(&event);
 }
 
 HostPixels sdl_pixels(void) {
@@ -321,6 +329,8 @@ void sdl_show_window(void) {}
 HostEvent sdl_next_event(void) {
   return (HostEvent){.kind = HOST_NONE};
 }
+void sdl_wait(int milliseconds) { (void)milliseconds; }
+void sdl_wake(void) {}
 HostPixels sdl_pixels(void) { return (HostPixels){0}; }
 void sdl_show(const HostRectangle *rectangles, int count) { (void)rectangles, (void)count; }
 void sdl_set_title(const char *title) { (void)title; }

@@ -13,12 +13,15 @@ struct Layout: Equatable {
 
 extension DesktopWindow {
   /// Draws what has changed and shows it.
-  func draw() {
+  /// - Returns: whether there was something.
+  func draw() -> Bool {
     let contents = barContents()
     let changedRows = frame.changedRows(since: shown, in: newLines)
     if changedRows.isEmpty { newLines = 0..<0 }
-    guard needsDrawing || needsPanels || contents != bar || !changedRows.isEmpty else { return }
-    guard let window = windowPicture() else { return }
+    guard needsDrawing || needsPanels || contents != bar || !changedRows.isEmpty else {
+      return false
+    }
+    guard let window = windowPicture() else { return false }
     newLines = 0..<0
     changed = []
     let isSameFrame = frame.width == shown.width && frame.height == shown.height
@@ -40,6 +43,7 @@ extension DesktopWindow {
     present(changed)
     needsDrawing = false
     needsPanels = false
+    return true
   }
 
   private func drawEverything(on window: Picture) {

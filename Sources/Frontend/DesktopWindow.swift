@@ -3,12 +3,14 @@ import Devices
 import Host
 import Machine
 
-/// The window on the desktop. It runs on the main thread, as SDL wants it, sixty times a second: looks at the
-/// user's input, takes what the machine's thread has published, draws what has changed. It never waits for the
-/// machine, and the machine never for it.
+/// The window on the desktop. It runs on the main thread, as SDL wants it, up to sixty times a second: looks at the
+/// user's input, takes what the machine's thread has published, draws what has changed. While nothing changes it
+/// sleeps. It never waits for the machine to be done with anything, and the machine never for it.
 public final class DesktopWindow {
   /// Nanoseconds from one picture to the next.
   static let frameTime: UInt64 = 1_000_000_000 / 60
+  /// Milliseconds from one look at the counters to the next at most.
+  static let restTime: Int32 = 100
 
   var options: WindowOptions
   let panel: FrontPanel
@@ -57,7 +59,8 @@ public final class DesktopWindow {
   var message = ""
   private var messageFrames = 0
   private var tone: UInt32 = 0
-  private var frames: UInt64 = 0
+  /// Whether the last picture was the same as the one before.
+  private var isAtRest = false
 
   /// Opens the window.
   /// - Throws: why there can be none.
@@ -74,9 +77,13 @@ public final class DesktopWindow {
     }
     resizeForGuest()
     sdl_show_window()
+    panel.wakeWindow(by: { sdl_wake() })
   }
 
-  deinit { sdl_close() }
+  deinit {
+    panel.wakeWindow(by: nil)
+    sdl_close()
+  }
 
   /// Shows the machine until `isOver`.
   public func show(until isOver: () -> Bool) {
@@ -95,13 +102,13 @@ public final class DesktopWindow {
       // A picture that took too long is not caught up with.
       next = max(next &+ Self.frameTime, HostClock.nanoseconds)
       HostClock.sleep(until: next)
+      if isAtRest { panel.awaitNews(toneHertz: tone) { sdl_wait(Self.restTime) } }
     }
     if tone != 0 { _ = sdl_tone(0) }
   }
 
   /// One picture.
   private func tick() {
-    frames &+= 1
     if messageFrames > 0 {
       messageFrames -= 1
       if messageFrames == 0 { say("", frames: 0) }
@@ -117,7 +124,7 @@ public final class DesktopWindow {
       updateTitle()
     }
     updatePointer()
-    draw()
+    isAtRest = !draw() && messageFrames == 0
   }
 
   private func takePicture() {

@@ -84,6 +84,8 @@ public final class FrontPanel: Sendable {
   private let hasUpdate = Atomic<Bool>(false)
   private let counters = Mutex<Status>(Status())
   private let tone = Atomic<UInt32>(0)
+  private let isAwaited = Atomic<Bool>(false)
+  private let wakeAction = Mutex<(@Sendable () -> Void)?>(nil)
   let waker: HostWaker
 
   /// - Throws: when the process has no file descriptor left.
@@ -109,8 +111,20 @@ public final class FrontPanel: Sendable {
 
   public var status: Status { counters.withLock { $0 } }
 
+  /// Has `action` called on the machine's thread when the picture or the tone changes while `awaitNews` waits.
+  public func wakeWindow(by action: (@Sendable () -> Void)?) {
+    wakeAction.withLock { $0 = action }
+  }
+
+  /// Has `body` wait, unless there is a new picture or another tone than `toneHertz` already.
+  public func awaitNews(toneHertz: UInt32, _ body: () -> Void) {
+    isAwaited.store(true, ordering: .sequentiallyConsistent)
+    if !hasUpdate.load(ordering: .sequentiallyConsistent), self.toneHertz == toneHertz { body() }
+    isAwaited.store(false, ordering: .relaxed)
+  }
+
   /// The frequency of the speaker's tone in hertz, 0 for silence.
-  public var toneHertz: UInt32 { tone.load(ordering: .relaxed) }
+  public var toneHertz: UInt32 { tone.load(ordering: .sequentiallyConsistent) }
 
   // MARK: The machine's side
 
@@ -130,10 +144,22 @@ public final class FrontPanel: Sendable {
 
   func publish(_ new: VideoUpdate) {
     update.withLock { $0 = new }
-    hasUpdate.store(true, ordering: .releasing)
+    hasUpdate.store(true, ordering: .sequentiallyConsistent)
+    wakeWindow()
   }
 
   func publish(_ status: Status) { counters.withLock { $0 = status } }
 
-  func publish(toneHertz: UInt32) { tone.store(toneHertz, ordering: .relaxed) }
+  func publish(toneHertz: UInt32) {
+    tone.store(toneHertz, ordering: .sequentiallyConsistent)
+    wakeWindow()
+  }
+
+  /// Ends the wait in `awaitNews`, if there is one.
+  public func wakeWindow() {
+    guard isAwaited.load(ordering: .sequentiallyConsistent),
+      isAwaited.exchange(false, ordering: .relaxed)
+    else { return }
+    wakeAction.withLock { $0?() }
+  }
 }

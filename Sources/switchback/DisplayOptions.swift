@@ -102,6 +102,7 @@ struct MachineWindow {
     do throws(HostError) {
       try HostThread.start(name: "machine") {
         outcome.finish(Result { try job.run(panel: panel) })
+        panel.wakeWindow()
       }
     } catch { throw InputError(.unavailable, "\(error)") }
     window.show { outcome.isThere }

@@ -144,6 +144,44 @@ import Testing
     #expect(machine.run() == .timeLimit)
     #expect(panel.status.state == .halted)
   }
+
+  /// The window sleeps while nothing changes and is woken by what does.
+  @Test func newsEndAWait() throws {
+    let panel = try FrontPanel()
+    let wakes = Atomic<Int>(0)
+    panel.wakeWindow(by: { wakes.add(1, ordering: .relaxed) })
+    var waits = 0
+    panel.awaitNews(toneHertz: 0) {
+      waits += 1
+      panel.publish(FrontPanel.Status())
+      #expect(wakes.load(ordering: .relaxed) == 0)
+      panel.publish(toneHertz: 440)
+      panel.publish(toneHertz: 880)
+    }
+    #expect(waits == 1)
+    #expect(wakes.load(ordering: .relaxed) == 1)
+    // What came before the wait would be missed in it.
+    panel.awaitNews(toneHertz: 440) { waits += 1 }
+    #expect(waits == 1)
+    // Nobody waits.
+    panel.publish(toneHertz: 0)
+    #expect(wakes.load(ordering: .relaxed) == 1)
+
+    let machine = try demonstration()
+    machine.attach(panel)
+    panel.awaitNews(toneHertz: 0) {
+      waits += 1
+      #expect(machine.run() == .powerOff)
+    }
+    #expect(waits == 1)
+    #expect(panel.showUpdate { _ in true } == true)
+    panel.awaitNews(toneHertz: 0) {
+      waits += 1
+      panel.wakeWindow()
+    }
+    #expect(waits == 2)
+    #expect(wakes.load(ordering: .relaxed) == 2)
+  }
 }
 
 private final class ThreadResult: Sendable {

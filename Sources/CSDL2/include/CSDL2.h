@@ -2,7 +2,7 @@
 ///
 /// The library is loaded when a window is opened and not before, so that the program starts without it and
 /// `--display none` never touches it. Where its headers are missing when this is compiled, there is no window.
-/// All functions but `sdl_tone` are for the one thread that opened the window.
+/// All functions but `sdl_tone` and `sdl_wake` are for the one thread that opened the window.
 #ifndef SWITCHBACK_CSDL2_H
 #define SWITCHBACK_CSDL2_H
 
@@ -53,6 +53,10 @@ void sdl_close(void);
 
 /// The next event, `HOST_NONE` if nothing has happened.
 HostEvent sdl_next_event(void);
+/// Waits for an event, which stays there to be taken, or a call of `sdl_wake`; `milliseconds` at most.
+void sdl_wait(int milliseconds);
+/// Ends a `sdl_wait`, or the next one if there is none. Any thread may call it.
+void sdl_wake(void);
 
 /// The window's pixels, valid up to the next event.
 HostPixels sdl_pixels(void);
