@@ -25,7 +25,13 @@ public protocol Engine: AnyObject {
   var recentBlocks: [UInt32] { get }
   /// Called before each block when not nil, with the linear address of its start.
   var traceBlock: ((UInt32) -> Void)? { get set }
+  /// Whether what it runs now has to be interrupted to stop at the deadline, which costs tens of microseconds.
+  var mustBeInterrupted: Bool { get }
   func run() -> Exit
   /// Forgets everything decoded, because breakpoints have changed. Not during a run.
   func dropDecodedCode()
+}
+
+extension Engine {
+  public var mustBeInterrupted: Bool { false }
 }

@@ -54,6 +54,8 @@ public final class Machine {
   private var pacer: Pacer
   private var sliceEnd: UInt64 = 0
   private let sliceCycles: UInt64
+  /// The same where the end of a slice interrupts, which costs as much as 60 microseconds of execution.
+  private let longSliceCycles: UInt64
   private var sliceLength: SliceLength
   private var nextHousekeeping: UInt64 = 0
   /// The window, if there is one, and when it wants to hear something.
@@ -109,6 +111,8 @@ public final class Machine {
     events = EventQueue(frequency: frequency, clock: { cpu.now })
     // Ten milliseconds of virtual time, so that a slice stays short at any frequency.
     sliceCycles = min(max(frequency / 100, 10_000), 4_000_000)
+    // Nobody waits for a machine without the host's clock.
+    longSliceCycles = max(sliceCycles, frequency / (configuration.clock == .host ? 200 : 50))
     pacer = Pacer(frequency: frequency)
     sliceLength = SliceLength(frequency: frequency)
     tracer = Tracer(kinds: configuration.trace)
@@ -296,7 +300,8 @@ public final class Machine {
 
   private func endSlice() {
     let now = cpu.pointee.cycles
-    sliceEnd = now &+ sliceCycles
+    let isLong = engine.mustBeInterrupted
+    sliceEnd = now &+ (isLong ? longSliceCycles : sliceCycles)
     if configuration.clock == .host {
       switch pacer.lag(cycles: now, nanoseconds: HostClock.nanoseconds) {
       case .behind(let cycles):
@@ -308,7 +313,7 @@ public final class Machine {
       }
       let usage = engineUsage[current]
       sliceLength.learn(cycles: usage.cycles, nanoseconds: usage.nanoseconds)
-      sliceEnd = cpu.pointee.cycles &+ sliceLength.cycles
+      sliceEnd = cpu.pointee.cycles &+ (isLong ? longSliceCycles : sliceLength.cycles)
     } else {
       watchScreen()
     }

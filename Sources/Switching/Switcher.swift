@@ -59,6 +59,7 @@ public final class Switcher: Engine {
     set { translator.traceBlock = newValue }
   }
   public func dropDecodedCode() { translator.dropDecodedCode() }
+  public var mustBeInterrupted: Bool { direct != nil && watchesEntries }
 
   public func run() -> Exit {
     // The machine may go on with the translator alone.
