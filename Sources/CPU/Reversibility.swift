@@ -13,4 +13,12 @@ extension CPU {
     return loaded.base == register.base && loaded.limit == register.limit
       && loaded.access == register.access | 1
   }
+
+  /// Whether loading a data segment register at ring 3 with the selector would make all addresses readable and
+  /// writable as they are.
+  public func isFlatData(_ selector: UInt16) -> Bool {
+    guard !isNull(selector), let found = try? findDescriptor(selector) else { return false }
+    return found.isWritableData && found.isPresent && found.dpl == 3 && found.isBig
+      && found.type & 4 == 0 && found.base == 0 && found.limit == .max
+  }
 }

@@ -264,7 +264,8 @@ public final class DirectEngine {
       (SegmentNumber.ss, space.sandbox.frame?.ss ?? stackSegment, stackSegment),
     ]
     for (number, new, old) in pairs where new != old {
-      let selector = space.segments.meaning[new] ?? new
+      // The host's code selector may be the guest's for data: then what was loaded is what was meant.
+      let selector = cpu.isFlatData(new) ? new : space.segments.meaning[new] ?? new
       do throws(Fault) {
         try cpu.loadSegment(number, selector: selector)
       } catch { return error }

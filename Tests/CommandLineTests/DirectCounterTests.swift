@@ -13,7 +13,8 @@ import Testing
     #include <sys/syscall.h>
     #define WAIT for (int k = 0; k < 30000; k++) __asm__ volatile("" : "+r"(k))
     __attribute__((section("own_page"), aligned(4096), noinline))
-    void act(volatile char *memory, int faults, int calls, int loads, int selector) {
+    void act(volatile char *memory, int faults, int calls, int loads, int selector, int pauses) {
+      for (int i = 0; i < pauses; i++) WAIT;
       for (int i = 0; i < faults; i++) {
         WAIT;
         memory[i * 4096] = 1;
@@ -33,14 +34,15 @@ import Testing
       // The page with the start-up code, and CPUID, does not run directly: this is the guest's.
       __asm__("movl %%ds, %0" : "=r"(selector));
       char *memory = mmap(0, 4096 * 2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-      act(memory, atoi(argv[1]), atoi(argv[2]), atoi(argv[3]), selector);
+      act(memory, atoi(argv[1]), atoi(argv[2]), atoi(argv[3]), selector, atoi(argv[4]));
       return 0;
     }
     """
 
   /// What the machine and `direct` report.
   private func reports(
-    _ engine: String, faults: Int = 1, calls: Int = 0, loads: Int = 0, options: [String] = []
+    _ engine: String, faults: Int = 1, calls: Int = 0, loads: Int = 0, pauses: Int = 0,
+    options: [String] = []
   ) throws -> (machine: [String: Any], direct: [String: Any]) {
     let scratch = try Scratch()
     let program = try EmbeddedGuestTests.build(Self.source, in: scratch)
@@ -48,13 +50,14 @@ import Testing
     let run = try Program(
       [
         "compare", "--engines", engine, "--repeat", "1", "--time-limit", "60", "--json", json,
-      ] + options + ["--", program, "\(faults)", "\(calls)", "\(loads)"])
+      ] + options + ["--", program, "\(faults)", "\(calls)", "\(loads)", "\(pauses)"])
     try #require(run.status == 0, "\(run.error)")
     let data = Data(try HostFile.contents(of: json))
     let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     let engines = try #require(result["engines"] as? [String: [String: Any]])
     let machine = try #require(engines[engine]?["machine"] as? [String: Any])
-    let direct = try #require(machine["direct"] as? [String: Any])
+    // Only an engine that can execute directly reports about it.
+    let direct = machine["direct"] as? [String: Any] ?? [:]
     return (machine, direct)
   }
 
@@ -118,6 +121,15 @@ import Testing
     #expect((900...1010).contains(mapped - others))
   }
 
+  /// The machine looks after itself now and then; direct execution has to be interrupted for that.
+  @Test func aLoopIsRarelyInterrupted() throws {
+    let (machine, direct) = try reports("direct", pauses: 30_000, options: ["--mhz", "1000"])
+    let preemptions = (direct["traps"] as? [String: Int])?["preempted"] ?? 0
+    let time = try #require(direct["cycles"] as? Int) / 1_000_000
+    #expect(time > 100 && preemptions <= time / 20 + 3, "\(preemptions) in \(time) ms")
+    #expect(switches(machine, from: "direct", reason: "deadline") <= time / 20 + 3)
+  }
+
   /// Linux's 7Bh for data is another segment to a 64-bit host.
   @Test(.enabled(if: Guests.arePresent, "make guests fetches them"))
   func repairsOfSelectorsAreCounted() throws {
@@ -128,6 +140,16 @@ import Testing
     #expect((900...1000).contains(repairs))
     let without = try reports("direct", calls: 1000).direct
     #expect(without["selector_repairs"] as? Int == 0)
+  }
+
+  /// The embedded guest's data selector is the host's code selector: code that loads it may read at once, and write
+  /// after a repair.
+  @Test(arguments: ["direct", "adaptive", "translator"])
+  func theHostsCodeSelectorMayBeTheGuestsForData(engine: String) throws {
+    let direct = try reports(engine, loads: 1000).direct
+    if engine == "direct" {
+      #expect((900...1000).contains(direct["selector_repairs"] as? Int ?? 0))
+    }
   }
 
   /// The policy of the adaptive engine declines where the traps come too often, and does not where none come.
