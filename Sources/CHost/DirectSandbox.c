@@ -26,7 +26,6 @@
 AT(StubControl, run, CONTROL_RUN);
 AT(StubControl, work, CONTROL_WORK);
 AT(StubControl, commandCount, CONTROL_COMMAND_COUNT);
-AT(StubControl, chain, CONTROL_CHAIN);
 AT(StubControl, flags, CONTROL_FLAGS);
 AT(StubControl, ldtCount, CONTROL_LDT_COUNT);
 AT(StubControl, failStep, CONTROL_FAIL_STEP);
@@ -59,7 +58,7 @@ extern const char switchback_stub_begin[], switchback_stub_end[];
 extern const char switchback_stub_guest_wake[], switchback_stub_guest_wait[],
     switchback_stub_guest_return[], switchback_stub_guest_ldt[], switchback_stub_worker_map[],
     switchback_stub_worker_unmap[], switchback_stub_worker_protect[],
-    switchback_stub_worker_wait[], switchback_stub_worker_wake[], switchback_stub_worker_done[];
+    switchback_stub_worker_wait[], switchback_stub_worker_done[];
 
 int switchback_stub_image(void) {
   int image = memfd_create("switchback-stub", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -187,7 +186,6 @@ static void make_filters(StubControl *control) {
   allow(&worker);
   wait_for(&worker, switchback_stub_worker_wait, STUB_CONTROL + CONTROL_WORK);
   wake(&worker, switchback_stub_worker_done, STUB_STATUS + STATUS_WORK);
-  wake(&worker, switchback_stub_worker_wake, STUB_CONTROL + CONTROL_RUN);
   finish(&worker);
   control->workerProgram = (StubProgram){
       (uint16_t)worker.length, STUB_CONTROL + CONTROL_FILTERS + guest.length * sizeof(StubInstruction)};
@@ -322,7 +320,6 @@ int switchback_stub_work(StubHandle *stub) {
   if (stub->process <= 0) return -1;
   StubControl *c = stub->control;
   uint32_t next = c->work + 1;
-  c->chain = 0;
   __atomic_store_n(&c->work, next, __ATOMIC_RELEASE);
   wake_word(&c->work);
   if (!wait_answer(stub, &stub->status->work, next)) return -1;

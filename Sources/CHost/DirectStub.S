@@ -26,7 +26,7 @@
   .globl switchback_stub_begin, switchback_stub_end
   .globl switchback_stub_guest_wake, switchback_stub_guest_wait, switchback_stub_guest_return
   .globl switchback_stub_guest_ldt, switchback_stub_worker_map, switchback_stub_worker_unmap
-  .globl switchback_stub_worker_protect, switchback_stub_worker_wait, switchback_stub_worker_wake
+  .globl switchback_stub_worker_protect, switchback_stub_worker_wait
   .globl switchback_stub_worker_done
   .code64
 
@@ -288,15 +288,15 @@ switchback_stub_worker_wait:
   movl $0, STATUS_WORK_ERROR(%r12)
 3:
   testl %r15d, %r15d
-  jz 5f
+  jz worker_done
   movl 0(%r14), %eax
   movl 4(%r14), %edx
   movq 8(%r14), %rdi
   movq 16(%r14), %rsi
   cmpl $SYS_munmap, %eax
-  je 6f
+  je 5f
   cmpl $SYS_mprotect, %eax
-  je 7f
+  je 6f
   movl $SYS_mmap, %eax
   movl $0x8011, %r10d // SHARED, FIXED, POPULATE
   movl $STUB_RAM_DESCRIPTOR, %r8d
@@ -305,34 +305,22 @@ switchback_stub_worker_wait:
 switchback_stub_worker_map:
 4:
   testq %rax, %rax
-  js 8f
+  js 7f
   addq $32, %r14
   decl %r15d
   jmp 3b
 5:
-  cmpl $0, CONTROL_CHAIN(%r13)
-  je worker_done
-  movl %ebx, STATUS_WORK(%r12)
-  movl $SYS_futex, %eax
-  leaq CONTROL_RUN(%r13), %rdi
-  movl $FUTEX_WAKE, %esi
-  movl $1, %edx
-  xorl %r10d, %r10d
-  syscall
-switchback_stub_worker_wake:
-  jmp 1b
-6:
   syscall
 switchback_stub_worker_unmap:
   jmp 4b
-7:
+6:
   syscall
 switchback_stub_worker_protect:
   jmp 4b
-8:
+7:
   negl %eax
   movl %eax, STATUS_WORK_ERROR(%r12)
-  jmp 5b
+  jmp worker_done
 
 signals:
   .byte 4, 5, 7, 8, 10, 11, 31, 0 // ILL TRAP BUS FPE USR1 SEGV SYS

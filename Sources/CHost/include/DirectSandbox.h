@@ -43,11 +43,10 @@ typedef struct StubControl {
   uint32_t run;           ///< A new value lets the guest thread go on.
   uint32_t work;          ///< A new value makes the worker execute the commands.
   uint32_t commandCount;
-  uint32_t chain;         ///< Whether the worker then wakes the guest thread.
   uint32_t flags;         ///< NT and ID for the guest's EFLAGS.
   uint32_t ldtCount;      ///< Entries of `ldt` to store before going on.
   uint32_t failStep;      ///< For tests: the step of the start that fails.
-  uint32_t reserved;
+  uint32_t reserved[2];
   uint16_t ds, es, fs, gs;
   uint64_t reserved2;
   StubProgram guestProgram, workerProgram;
