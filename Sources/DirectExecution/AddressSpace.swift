@@ -31,9 +31,9 @@ final class AddressSpace {
   var awaited: (linear: UInt32, access: Access)?
   private(set) var pages: [UInt32: DirectPage] = [:]
   /// Linear pages that were mapped writable, by physical page; perhaps no more.
-  private var writers: [UInt32: [UInt32]] = [:]
+  private var writers = ReverseMappings()
   /// Linear pages that were mapped executable because of what is in a physical page; perhaps no more.
-  private var executors: [UInt32: [UInt32]] = [:]
+  private var executors = ReverseMappings()
   /// How often a writable page has become executable.
   private var flips: [UInt32: UInt8] = [:]
   /// Pages whose code was found unfit for direct execution, and where they were.
@@ -55,8 +55,12 @@ final class AddressSpace {
   }()
   /// Pages that are mapped together when one is missing.
   private static let aroundPages: UInt32 = 16
-  /// Pages that follow them in both memories and cost little more.
-  private static let furthestPages: UInt32 = 240
+  /// Pages that follow them in both memories and cost little more: at first, and at most, after twice as many each
+  /// time that the first page behind them is missing next.
+  private static let extraPages: UInt32 = 240
+  private static let mostExtraPages: UInt32 = 1008
+  /// The page behind those that were mapped last, and how many may follow it.
+  private var sequel: (page: UInt32, extra: UInt32) = (0, extraPages)
 
   init(root: UInt32, sandbox: consuming Sandbox, cpu: CPU, names: SelectorNames) {
     self.root = root
@@ -120,7 +124,10 @@ final class AddressSpace {
       }
       chosen.append(neighbour)
     }
+    sequel.extra =
+      page == sequel.page ? min(sequel.extra &* 2, Self.mostExtraPages) : Self.extraPages
     extend(&chosen, first &+ Self.aroundPages << 12, for: access)
+    sequel.page = chosen[chosen.count - 1] &+ 4096
     add(chosen)
     return chosen.count
   }
@@ -130,7 +137,7 @@ final class AddressSpace {
     guard let last = chosen.last, let page = pages[last], last &+ 4096 == next else { return }
     var run = Run(last, page)
     var neighbour = next
-    while neighbour >= Self.lowestPage, run.count <= Self.furthestPages, pages[neighbour] == nil,
+    while neighbour >= Self.lowestPage, run.count <= sequel.extra, pages[neighbour] == nil,
       let rights = neighbourRights(neighbour, of: access), run.extend(neighbour, rights)
     {
       record(neighbour, rights)
@@ -141,7 +148,6 @@ final class AddressSpace {
 
   /// Maps pages as they are recorded, in runs.
   private func add(_ chosen: [UInt32]) {
-    reserve(chosen.count)
     var run: Run?
     for linear in chosen {
       // What one of them made executable may have taken the right to write from another.
@@ -155,7 +161,7 @@ final class AddressSpace {
 
   private func record(_ linear: UInt32, _ page: DirectPage) {
     pages[linear] = page
-    if page.writable { Self.note(linear, &writers[page.physicalPage, default: []]) }
+    if page.writable { writers.add(page.physicalPage, linear) }
     if page.executable {
       watch(page.physicalPage, linear)
       if let next = page.following { watch(next, linear) }
@@ -164,12 +170,8 @@ final class AddressSpace {
 
   /// What is executable must not change unseen, through whatever mapping.
   private func watch(_ physicalPage: UInt32, _ linear: UInt32) {
-    Self.note(linear, &executors[physicalPage, default: []])
+    executors.add(physicalPage, linear)
     if memory.markExecuted(page: physicalPage) { cpu.revokeWrites(toPhysicalPage: physicalPage) }
-  }
-
-  private static func note(_ linear: UInt32, _ list: inout [UInt32]) {
-    if !list.contains(linear) { list.append(linear) }
   }
 
   /// Pages that one command maps.
@@ -191,6 +193,7 @@ final class AddressSpace {
   }
 
   private func add(_ run: Run) {
+    reserve(1)
     sandbox.add(
       StubCommand(
         operation: STUB_MAP.rawValue, protection: run.page.protection, address: UInt64(run.first),
@@ -274,7 +277,7 @@ final class AddressSpace {
 
   /// Takes back the right to write to a physical page.
   func revokeWrites(_ physicalPage: UInt32) {
-    for linear in writers.removeValue(forKey: physicalPage) ?? [] {
+    for linear in writers.remove(physicalPage) {
       guard let page = pages[linear], page.physicalPage == physicalPage, page.writable else {
         continue
       }
@@ -285,7 +288,7 @@ final class AddressSpace {
 
   /// A physical page is going to change, so nothing that depends on what is in it is executable any more.
   func revokeExecution(_ physicalPage: UInt32) {
-    for linear in executors.removeValue(forKey: physicalPage) ?? [] {
+    for linear in executors.remove(physicalPage) {
       guard let page = pages[linear], page.executable,
         page.physicalPage == physicalPage || page.following == physicalPage
       else { continue }
@@ -307,8 +310,8 @@ final class AddressSpace {
     unfit.removeAll(keepingCapacity: true)
     strikes = 0
     flips.removeAll(keepingCapacity: true)
-    writers.removeAll(keepingCapacity: true)
-    executors.removeAll(keepingCapacity: true)
+    writers.removeAll()
+    executors.removeAll()
     awaited = nil
     guard !pages.isEmpty else { return }
     pages.removeAll(keepingCapacity: true)
