@@ -3,6 +3,7 @@
 
 enum { PRESENT = 1, WRITABLE = 2, USER = 4 };
 enum { AREAS = 2048 };
+enum { FRAMES = (896u << 20) / PAGE };
 
 struct area {
   u32 start, end, protection;
@@ -10,8 +11,9 @@ struct area {
 
 extern u32 page_directory[1024];
 
-static u32 next_page, memory_end, first_page;
-static u32 *free_list;
+static u32 memory_end, first_page;
+/* A bit for each free frame; below the word there is none. */
+static u32 free_frames[FRAMES / 32], first_word;
 static u32 free_count;
 static struct area areas[AREAS];
 static u32 area_count;
@@ -20,31 +22,52 @@ static u32 break_start, break_end;
 static u32 round_up(u32 value) { return (value + PAGE - 1) & ~(PAGE - 1); }
 
 void memory_open(u32 first_free, u32 size) {
-  first_page = next_page = round_up(first_free);
+  first_page = round_up(first_free);
   memory_end = size & ~(PAGE - 1);
+  u32 frame = first_page / PAGE, end = memory_end / PAGE;
+  free_count = end - frame;
+  first_word = frame / 32;
+  while (frame < end) {
+    if (frame % 32 || end - frame < 32) {
+      free_frames[frame / 32] |= 1u << frame % 32;
+      frame++;
+    } else {
+      free_frames[frame / 32] = ~0u;
+      frame += 32;
+    }
+  }
 }
 
-void *allocate_page(void) {
-  void *page = free_list;
-  if (page) {
-    free_list = (u32 *)*free_list;
-    free_count--;
-  } else {
-    if (next_page >= memory_end) fail("the guest's memory is used up; give it more with --memory", 0);
-    page = (void *)(KERNEL_BASE + next_page);
-    next_page += PAGE;
-  }
+static void *take(u32 frame) {
+  free_frames[frame / 32] &= ~(1u << frame % 32);
+  free_count--;
+  void *page = (void *)(KERNEL_BASE + frame * PAGE);
   clear(page, PAGE);
   return page;
 }
 
+/* The lowest free frame. */
+void *allocate_page(void) {
+  while (first_word < FRAMES / 32 && !free_frames[first_word]) first_word++;
+  if (first_word == FRAMES / 32) fail("the guest's memory is used up; give it more with --memory", 0);
+  return take(first_word * 32 + (u32)__builtin_ctz(free_frames[first_word]));
+}
+
+/* A frame for an address of the program: where the address says as long as that is free, so that what lies in a row
+   does so in memory, in whatever order it is touched, and in every repetition. */
+static void *allocate_page_for(u32 address) {
+  u32 frame = address % memory_end / PAGE;
+  return free_frames[frame / 32] >> frame % 32 & 1 ? take(frame) : allocate_page();
+}
+
 void free_page(void *page) {
-  *(u32 *)page = (u32)free_list;
-  free_list = page;
+  u32 frame = ((u32)page - KERNEL_BASE) / PAGE;
+  free_frames[frame / 32] |= 1u << frame % 32;
+  if (frame / 32 < first_word) first_word = frame / 32;
   free_count++;
 }
 
-u32 free_pages(void) { return free_count + (memory_end - next_page) / PAGE; }
+u32 free_pages(void) { return free_count; }
 u32 total_pages(void) { return (memory_end - first_page) / PAGE; }
 
 static void invalidate(u32 address) { __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory"); }
@@ -188,7 +211,7 @@ int protection_of(u32 address, u32 size) {
 /* A page that exists without being accessible keeps its frame: its entry is not zero. */
 static u32 *populate(u32 address, u32 protection) {
   u32 *entry = slot(address, 1);
-  if (!*entry) *entry = ((u32)allocate_page() - KERNEL_BASE) | entry_bits(protection);
+  if (!*entry) *entry = ((u32)allocate_page_for(address) - KERNEL_BASE) | entry_bits(protection);
   return entry;
 }
 
