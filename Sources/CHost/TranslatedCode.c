@@ -184,15 +184,16 @@ __attribute__((used)) uint32_t switchback_call_handler(CPUState *cpu, const Micr
   uint32_t row = op->instruction.row;
   if (row != UINT16_MAX) t->callouts[row]++;
   t->exitOp = op;
-  uint64_t start = t->cycleEnd - (uint64_t)((int64_t)t->budget >> 20) - blockCycles;
+  uint64_t start = t->cycleEnd - (uint64_t)((int64_t)t->budget >> BUDGET_SHIFT) - blockCycles;
   cpu->cycles = start;
   cpu->op = op;
   flags_to_lazy(cpu);
   uint32_t leave = op->handler(cpu, op);
   cpu->op = 0;
   // Iterations of repeated instructions have added to the clock.
-  t->budget -= (cpu->cycles - start) << 20;
+  t->budget -= (cpu->cycles - start) << BUDGET_SHIFT;
   if (leave == 0 && mayBend && !switchback_is_flat(cpu)) leave = STOP_ATTENTION;
+  if (leave == 0 && --t->callsLeft == 0) leave = STOP_ATTENTION;
   if (leave != 0) {
     t->exitLeave = leave;
     return leave;
@@ -240,14 +241,20 @@ static void on_signal(int number, siginfo_t *info, void *context) {
       sigaction(number, before, 0);  // decides when the instruction runs again
     return;
   }
+  TranslatedState *t = &cpu->translated;
+  uint64_t address = (uint64_t)info->si_addr;
+  if (address < t->returnStackLimit && address >= t->returnStackLimit - 8 && (uint64_t)r[REG_RSP] == t->returnStackLimit) {
+    // The stack of return addresses is full: the CALL runs again with an empty one.
+    r[REG_RSP] = (greg_t)t->returnStackTop;
+    return;
+  }
   static const int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_R12, REG_RBP, REG_RSI, REG_RDI};
   for (int i = 0; i < 8; i++) cpu->gpr[i] = (uint32_t)r[order[i]];
-  TranslatedState *t = &cpu->translated;
   t->hostFlags = (uint32_t)r[REG_EFL] & ARITHMETIC_FLAGS;
   t->budget = (uint64_t)r[REG_R15];
   t->returnStack = (uint64_t)r[REG_RSP];
   t->faultPC = pc;
-  t->faultAddress = (uint64_t)info->si_addr;
+  t->faultAddress = address;
   t->faultIsWrite = (r[REG_ERR] & 2) != 0;
   t->faultTrap = (uint32_t)r[REG_TRAPNO];
   r[REG_RSP] = (greg_t)t->hostStack;

@@ -57,6 +57,7 @@ public final class Machine {
   /// The same where the end of a slice interrupts, which costs as much as 60 microseconds of execution.
   private let longSliceCycles: UInt64
   private var sliceLength: SliceLength
+  private static let longestSlice: UInt64 = 1 << 26
   private var nextHousekeeping: UInt64 = 0
   /// The window, if there is one, and when it wants to hear something.
   var panelState: PanelState?
@@ -114,7 +115,9 @@ public final class Machine {
     // Nobody waits for a machine without the host's clock.
     longSliceCycles = max(sliceCycles, frequency / (configuration.clock == .host ? 200 : 50))
     pacer = Pacer(frequency: frequency)
-    sliceLength = SliceLength(frequency: frequency)
+    // By the host's clock, the guest is to see it go on each millisecond.
+    sliceLength = SliceLength(
+      largest: configuration.clock == .host ? frequency / 1000 : Self.longestSlice)
     tracer = Tracer(kinds: configuration.trace)
 
     let relay = Relay()
@@ -311,12 +314,16 @@ public final class Machine {
         waitForInput(nanoseconds: nanoseconds)
       case .none: break
       }
-      let usage = engineUsage[current]
-      sliceLength.learn(cycles: usage.cycles, nanoseconds: usage.nanoseconds)
-      sliceEnd = cpu.pointee.cycles &+ (isLong ? longSliceCycles : sliceLength.cycles)
     } else {
       watchScreen()
+      // Looks at the screen are at times of the guest's.
+      if script.awaited != nil || script.toType != nil { return }
     }
+    let usage = engineUsage[current]
+    sliceLength.learn(cycles: usage.cycles, nanoseconds: usage.nanoseconds)
+    let least = configuration.clock == .host ? 0 : sliceCycles
+    let length = isLong ? longSliceCycles : max(sliceLength.cycles, least)
+    sliceEnd = cpu.pointee.cycles &+ length
   }
 
   // MARK: Idle

@@ -78,10 +78,10 @@ struct SliceLength {
   /// Fewer cycles say nothing about the engine's speed.
   private static let fewest: UInt64 = 1000
 
-  /// - Parameter frequency: guest cycles a second.
-  init(frequency: UInt64) {
-    largest = max(frequency / 1000, Self.smallest)
-    cycles = min(largest, 100_000)
+  /// - Parameter largest: cycles that it never exceeds.
+  init(largest: UInt64) {
+    self.largest = max(largest, Self.smallest)
+    cycles = min(self.largest, 100_000)
   }
 
   /// Learns from what the engine in use has done since the start, without idle time; counters that are less than

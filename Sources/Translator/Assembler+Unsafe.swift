@@ -13,7 +13,7 @@ enum HostRegister {
   static let table: UInt8 = 13
   /// The `CPUState`.
   static let state: UInt8 = 14
-  /// Cycles left << 20 | instructions retired.
+  /// Cycles left << `Budget.shift` | instructions retired.
   static let budget: UInt8 = 15
 
   /// The register that holds a general register of the guest's.
@@ -204,16 +204,26 @@ struct Assembler {
     memory(reg: destination, base: base, displacement: displacement)
   }
 
-  /// R15 += constant
-  mutating func addBudget(_ constant: Int32) {
+  /// R15 += constant, without touching a flag; may change R8.
+  mutating func addBudget(_ constant: Int64) {
+    guard let short = Int32(exactly: constant) else {
+      move64(HostRegister.r8, UInt64(bitPattern: constant))
+      bytes(0x4F, 0x8D, 0x3C, 0x07)  // lea r15, [r15+r8]
+      return
+    }
     bytes(0x4D, 0x8D, 0xBF)
-    word32(UInt32(bitPattern: constant))
+    word32(UInt32(bitPattern: short))
   }
 
-  /// R15 -= constant, setting the flags
-  mutating func subtractBudget(_ constant: Int32) {
+  /// R15 -= constant, setting the flags; may change R8.
+  mutating func subtractBudget(_ constant: Int64) {
+    guard let short = Int32(exactly: constant) else {
+      move64(HostRegister.r8, UInt64(bitPattern: constant))
+      bytes(0x4D, 0x29, 0xC7)  // sub r15, r8
+      return
+    }
     bytes(0x49, 0x81, 0xEF)
-    word32(UInt32(bitPattern: constant))
+    word32(UInt32(bitPattern: short))
   }
 
   /// Raises a signal if R15 is negative: loads from the state's address, made non-canonical by the sign.

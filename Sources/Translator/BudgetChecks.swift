@@ -1,8 +1,16 @@
+import CHost
 import CPU
 import ISA
 import Interpreter
 
 // Where translated code looks whether its budget of cycles is used up.
+
+/// What R15 holds while translated code runs: the cycles left, and below them the instructions retired.
+enum Budget {
+  static let shift = UInt64(BUDGET_SHIFT)
+  /// The bits of the instructions.
+  static let instructions: UInt64 = 1 << shift - 1
+}
 
 extension Translator {
   /// Translated code may run past a check of the budget by as many cycles of blocks without one,
@@ -20,8 +28,8 @@ extension Translator {
   }
 
   /// What a block is taken off the budget.
-  func charge(_ block: BlockPointer) -> Int32 {
-    Int32(block.pointee.cycles) << 20 - Int32(block.pointee.instructionCount)
+  func charge(_ block: BlockPointer) -> Int64 {
+    Int64(block.pointee.cycles) << Budget.shift - Int64(block.pointee.instructionCount)
   }
 
   /// Whether a block has to check the budget, given the cycles that may have passed without a check up to its

@@ -27,8 +27,9 @@ struct ColdAccesses {
   /// a fiftieth of the time.
   private static let lifetime: UInt64 = 1 << 25
   private static let mostCalls: UInt64 = 1 << 13
-  /// Cycles between two looks at the calls.
-  static let lookInterval: UInt64 = 1 << 15
+  /// Cycles between two looks at the calls, and calls.
+  private static let lookInterval: UInt64 = 1 << 15
+  static let callsPerLook: UInt32 = 1 << 11
   private static let maximumRecords = 4096
 
   /// What is to be done about a trap.

@@ -326,7 +326,7 @@ struct Link {
   /// What the block that it leaves has in the host's registers.
   var need: FloatingPointNeed = []
   /// What it has to give back to the budget, and to write of the x87 unit's pointers.
-  var refund: Int32 = 0
+  var refund: Int64 = 0
   var pointers = PendingX87Pointers()
   /// The number of the translation that it leaves.
   var source: UInt32 = 0

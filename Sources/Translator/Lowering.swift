@@ -23,11 +23,11 @@ struct Lowering {
   /// Where the last `catchStrayReturns` is.
   var strayReturn: Int?
   /// What a jump out of the current block has to give back to the budget.
-  var refund: Int32 = 0
+  var refund: Int64 = 0
   /// Whether the code of its target follows the current block's conditional jump.
   var invertsJump = false
   /// What the current block has still to take off the budget.
-  var pendingCharge: Int32 = 0
+  var pendingCharge: Int64 = 0
 
   init(a: Assembler, exits: ExitStubs, isGlobal: Bool) {
     self.a = a

@@ -66,7 +66,7 @@ extension Translator {
     cpu.pointee.op = op
     let leave = op.pointee.handler(cpu, op)
     cpu.pointee.op = nil
-    cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << 20
+    cpu.pointee.translated.budget &-= (cpu.pointee.cycles &- blockStart) << Budget.shift
     if isPageFault, leave & UInt32(LEAVE_FAULT.rawValue) != 0, cpu.pointee.fault.vector == 14 {
       spaces.expect(cpu.pointee.fault.linearAddress)
     }
@@ -118,7 +118,7 @@ extension Translator {
   private func refundIterations(_ op: Op) {
     guard op.pointee.instruction.isRepeated else { return }
     let cycles = UInt64(max(op.pointee.cyclesPerIteration, 1))
-    cpu.pointee.translated.budget &+= (UInt64(cpu.ecx) &* cycles) << 20
+    cpu.pointee.translated.budget &+= (UInt64(cpu.ecx) &* cycles) << Budget.shift
   }
 
   /// Walks the page tables as the access would and maps the page.
@@ -138,7 +138,7 @@ extension Translator {
     guard cpu.pointee.cpl == 3, !op.pointee.instruction.isRepeated, !stepsBlocks else {
       return .map
     }
-    let running = cpu.pointee.translated.budget & 0xF_FFFF
+    let running = cpu.pointee.translated.budget & Budget.instructions
     let row = op.pointee.instruction.row
     return coldAccesses.note(
       t.block.pointee.physical &+ UInt32(op.pointee.startOffset), row: row,

@@ -97,7 +97,7 @@ extension Assembler {
     bytes(access.rawValue | (width == 1 ? 0 : 1), (register & 7) << 3 | address)
   }
 
-  /// R8 = ECX * `cycles` << 20, without touching a flag; changes R9.
+  /// R8 = ECX * `cycles` << `Budget.shift`, without touching a flag; changes R9.
   /// - Returns: false for a factor that LEA cannot make.
   mutating func multiplyCount(by cycles: UInt32) -> Bool {
     switch cycles {
@@ -108,7 +108,7 @@ extension Assembler {
     case 5: bytes(0x4C, 0x8D, 0x04, 0x89)  // lea r8, [rcx+rcx*4]
     default: return false
     }
-    move(HostRegister.r9, 20)
+    move(HostRegister.r9, UInt32(Budget.shift))
     bytes(0xC4, 0x42, 0xB1, 0xF7, 0xC0)  // shlx r8, r8, r9
     return true
   }

@@ -37,8 +37,8 @@ struct Translation {
   var readyEntry: Int
   /// What has been taken off the budget in advance when it is entered, for itself and later copies, and what has been
   /// for later copies while it runs.
-  var advanceBefore: Int32 = 0
-  var advanceAfter: Int32 = 0
+  var advanceBefore: Int64 = 0
+  var advanceAfter: Int64 = 0
   /// Whether FIP and FOP are those behind another copy of it when it is entered, but not in the state.
   var inheritsPointers = false
   var isAlive = true

@@ -64,8 +64,8 @@ public final class Translator: Engine, TranslationObserver {
 
   /// Traps of an instruction before it is translated again as a call-out.
   static let trapLimit: UInt32 = 8
-  /// The budget's cycles and instructions share 64 bits, 20 of them for instructions.
-  static let maximumSlice: UInt64 = 900_000
+  /// Cycles of a run at most. There are no more instructions, and what the budget's bits for them hold is more.
+  static let maximumSlice: UInt64 = 14_000_000
   /// Translated code is stopped this many cycles before the deadline (`BudgetChecks.swift`); the interpreter does the
   /// rest, an instruction at least, since the check has destroyed dead flags.
   private static let usualSlack = UInt64(uncheckedLimit + checkLimit + 64)
@@ -115,9 +115,11 @@ public final class Translator: Engine, TranslationObserver {
     crossings = .allocate(capacity: Self.maximumCrossings)
     crossings.initialize(repeating: 0, count: Self.maximumCrossings)
     returnStack = try ReturnStack()
+    try returnStack.protect()
     emitStubs()
     returnStack.setBottom(code.address(exits.returnStackEmpty))
     cpu.pointee.translated.returnStackTop = returnStack.top
+    cpu.pointee.translated.returnStackLimit = returnStack.limit
     cpu.pointee.translated.fpuImage = fpuImage
     cpu.pointee.translated.callouts = calloutCounts
     cpu.pointee.translated.codeStart = code.address(0)
@@ -236,10 +238,12 @@ public final class Translator: Engine, TranslationObserver {
   private func runTranslated(_ number: Int, _ space: Space) {
     cpu.pointee.translated.window = space.window.base
     cpu.pointee.translated.jumpTable = space.table.address
-    let longest = coldAccesses.isEmpty ? Self.maximumSlice : ColdAccesses.lookInterval
-    let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- slack, longest)
+    let slice = min(cpu.pointee.deadline &- cpu.pointee.cycles &- slack, Self.maximumSlice)
     cpu.pointee.translated.cycleEnd = cpu.pointee.cycles &+ slice
-    cpu.pointee.translated.budget = slice << 20
+    cpu.pointee.translated.budget = slice << Budget.shift
+    cpu.pointee.translated.callsLeft =
+      !coldAccesses.isEmpty
+      ? ColdAccesses.callsPerLook : trapping.isEmpty ? .max : TrappingAccesses.callsPerLook
     cpu.pointee.translated.returnStack = returnStack.top
     cpu.pointee.translated.fpuRestore = 0
     guard makeEntry(number) else { return interpreter.execute(translations[number].block) }
@@ -320,12 +324,12 @@ public final class Translator: Engine, TranslationObserver {
   /// The clock as the budget tells it.
   var clock: UInt64 {
     cpu.pointee.translated.cycleEnd
-      &- UInt64(bitPattern: Int64(bitPattern: cpu.pointee.translated.budget) >> 20)
+      &- UInt64(bitPattern: Int64(bitPattern: cpu.pointee.translated.budget) >> Budget.shift)
   }
 
   /// Brings the clock and the counters up to date after translated code has run.
   func settle() {
-    account(instructions: cpu.pointee.translated.budget & 0xF_FFFF, cycles: clock)
+    account(instructions: cpu.pointee.translated.budget & Budget.instructions, cycles: clock)
   }
 
   func account(instructions: UInt64, cycles: UInt64) {
@@ -340,7 +344,7 @@ public final class Translator: Engine, TranslationObserver {
     let block = t.block.pointee
     let blockStart = clock &- UInt64(block.cycles)
     let instructions =
-      (cpu.pointee.translated.budget & 0xF_FFFF) &- UInt64(t.instructionCount)
+      (cpu.pointee.translated.budget & Budget.instructions) &- UInt64(t.instructionCount)
     account(instructions: instructions, cycles: blockStart)
     interpreter.retire(op, leave)
   }

@@ -17,8 +17,9 @@ struct TrappingAccesses {
   private static let mostPatience: UInt64 = 1 << 40
   /// Cycles without enough traps after which a trial was a success.
   private static let success: UInt64 = 1 << 22
-  /// Cycles between two looks at the calls.
+  /// Cycles between two looks at the calls, and calls.
   private static let lookInterval: UInt64 = 1 << 20
+  static let callsPerLook: UInt32 = 1 << 14
   private static let maximumPlaces = 1 << 15
 
   /// From now on the instruction at `place` calls its handler.
@@ -33,6 +34,8 @@ struct TrappingAccesses {
       ? Self.patience : min(trial.patience * 2, Self.mostPatience)
     trials[place] = trial
   }
+
+  var isEmpty: Bool { places.isEmpty }
 
   func contains(_ place: UInt32) -> Bool { places.contains(place) }
 

@@ -82,8 +82,8 @@ extension Translator {
       let inheritsPointers = role.defersPointers
       emit(b, role)
       guard copies > 0 else { continue }
-      let body = unit.blocks[first...index].reduce(0) { $0 + charge($1) }
-      var left = body * Int32(copies)
+      let body = unit.blocks[first...index].reduce(Int64(0)) { $0 + charge($1) }
+      var left = body * Int64(copies)
       for copy in 0..<copies {
         for (position, block) in zip(first...index, unit.blocks[first...index]) {
           var advance = Advance(before: left, after: left - charge(block))
@@ -157,11 +157,11 @@ extension Translator {
   /// Copies of a loop's body are taken off the budget together, at the head of the first.
   struct Advance {
     /// What has been taken off for this block and later ones when it is entered.
-    var before: Int32 = 0
+    var before: Int64 = 0
     /// What is taken off at its head.
-    var taken: Int32 = 0
+    var taken: Int64 = 0
     /// What has been taken off for later blocks.
-    var after: Int32 = 0
+    var after: Int64 = 0
 
     var isNone: Bool { before == 0 && taken == 0 }
   }

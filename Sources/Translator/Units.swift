@@ -152,6 +152,7 @@ extension Translator {
   }
 
   private static let mostCopies = 7
-  private static let copiedInstructions = 28
+  private static let copiedInstructions = 60
+  /// The budget is not checked in copies, so these are far less than translated code stops before the deadline.
   private static let copiedCycles: UInt32 = 192
 }

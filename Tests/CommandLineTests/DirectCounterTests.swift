@@ -103,7 +103,8 @@ import Testing
     }
     #expect(vector(machine) - vector(none) == 1000)
     let traps = try #require((direct["traps"] as? [String: Int])?["systemCall"])
-    #expect((900...1015).contains(traps))
+    // The rest are those that ran in the translator: the first ones, and what followed a deadline.
+    #expect((900...vector(machine)).contains(traps))
     #expect(switches(machine, from: "direct", reason: "systemCall") == traps)
     #expect(direct["stubs"] as? Int == 1 && direct["stubs_lost"] as? Int == 0)
     #expect(direct["declined"] as? Int == 0)

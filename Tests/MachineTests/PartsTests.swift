@@ -99,14 +99,14 @@ import Testing
   }
 
   @Test func aSliceTakesAMillisecondOfTheHost() {
-    var slice = SliceLength(frequency: 10_000_000_000)
+    var slice = SliceLength(largest: 10_000_000)
     #expect(slice.cycles == 100_000)
     // A fiftieth of what the clock would want.
     slice.learn(cycles: 200_000, nanoseconds: 1_000_000)
     #expect(slice.cycles == 200_000)
     slice.learn(cycles: 210_200_000, nanoseconds: 101_000_000)
     #expect(slice.cycles == 2_100_000)
-    // Never more than a millisecond of the guest, and nothing from next to nothing or from another engine.
+    // Never more than the largest, and nothing from next to nothing or from another engine.
     slice.learn(cycles: 410_200_000, nanoseconds: 102_000_000)
     #expect(slice.cycles == 10_000_000)
     slice.learn(cycles: 410_200_010, nanoseconds: 103_000_000)

@@ -40,12 +40,14 @@ final class FloatingPointMachine {
   var cpu: CPU { processor.cpu }
   var translator: Translator? { engine as? Translator }
 
-  init(translated: Bool, options: TranslatorOptions = .init()) throws {
+  init(
+    translated: Bool, options: TranslatorOptions = .init(), timing: TimingModel = .unit
+  ) throws {
     var options = options
     options.loweringOff = []
     memory = try PhysicalMemory(ramSize: 4 << 20)
     processor = Processor(memory: memory, ports: PortBus())
-    let interpreter = Interpreter(processor: processor, timing: .unit, cacheSize: 4 << 20)
+    let interpreter = Interpreter(processor: processor, timing: timing, cacheSize: 4 << 20)
     engine =
       translated
       ? try Translator(processor: processor, interpreter: interpreter, options: options)

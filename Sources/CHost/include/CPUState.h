@@ -118,12 +118,16 @@ enum FPUParts {
 
 enum { X87_IS_SET = 0x8000 };
 
+/// Low bits of the budget that count instructions: a run may retire as many as they hold.
+enum { BUDGET_SHIFT = 24 };
+
 /// What translated code and the monitor tell each other.
 typedef struct TranslatedState {
   uint64_t hostStack;    ///< Host RSP while translated code runs, which has its return stack there.
-  uint64_t budget;       ///< R15: cycles left << 20 | instructions retired since entry.
+  uint64_t budget;       ///< R15: cycles left << BUDGET_SHIFT | instructions retired since entry.
   uint64_t returnStack;  ///< RSP: where the host return addresses of guest calls are pushed.
   uint64_t returnStackTop;  ///< Its value when it is empty: there lies the address of a stub.
+  uint64_t returnStackLimit;  ///< A CALL that would store below it finds the guard page.
   uint64_t jumpTable;    ///< Code offsets by linear EIP, 4 bytes each; 0 = none.
   uint64_t cycleEnd;     ///< The clock when the budget has 0 cycles left.
   uint64_t window;       ///< Host address of linear address 0: the GS base.
@@ -137,7 +141,7 @@ typedef struct TranslatedState {
   uint32_t faultIsWrite;
   uint32_t faultTrap;    ///< The host's exception vector.
   uint32_t translation;  ///< The number of the translation that makes a call-out.
-  uint32_t reserved;
+  uint32_t callsLeft;    ///< Call-outs after which the monitor wants to look again.
   uint64_t codeStart;    ///< The range in which signals belong to translated code.
   uint64_t codeEnd;
   uint32_t fpuLive;      ///< `FPUParts` of the guest's state that are in the host's registers; 0 outside translated code.
