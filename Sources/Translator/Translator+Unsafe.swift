@@ -58,6 +58,9 @@ public final class Translator: Engine, TranslationObserver {
   var trapping = TrappingAccesses()
   var traps: [UInt32: UInt32] = [:]
   var coldAccesses = ColdAccesses()
+  /// Room in the lists: growing copies them, and what is not used takes no memory.
+  private static let usualTranslations = 1 << 16
+  private static let usualPlaces = 1 << 19
   /// The translations are to be thrown away before the next one runs; a block of theirs may be in the middle.
   var flushPending = false
   let options: TranslatorOptions
@@ -114,6 +117,8 @@ public final class Translator: Engine, TranslationObserver {
     calloutCounts.initialize(repeating: 0, count: InstructionTable.shared.rows.count)
     crossings = .allocate(capacity: Self.maximumCrossings)
     crossings.initialize(repeating: 0, count: Self.maximumCrossings)
+    translations.reserveCapacity(Self.usualTranslations)
+    places.reserveCapacity(Self.usualPlaces)
     returnStack = try ReturnStack()
     try returnStack.protect()
     emitStubs()

@@ -64,10 +64,13 @@ extension Translator {
         b, at: eip &+ offset, bytes + Int(Int32(bitPattern: offset)), role, &lowering, &progress)
     }
     // How many copies of a loop follow it, by the index of its last block.
-    let numbers = Dictionary(
-      uniqueKeysWithValues: unit.loops.map { last, first in
-        (last, copies(ofLoop: unit.blocks[first...last]))
-      })
+    let numbers =
+      unit.loops.isEmpty
+      ? [:]
+      : Dictionary(
+        uniqueKeysWithValues: unit.loops.map { last, first in
+          (last, copies(ofLoop: unit.blocks[first...last]))
+        })
     for (index, b) in blocks.enumerated() {
       let isCopy = index >= unit.blocks.count
       var role = Role(isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy)
