@@ -43,6 +43,8 @@ final class AddressSpace {
   var nanosecondsSinceCode: UInt64 = 0
   /// How often that has come soon after the time before.
   private var strikes: UInt64 = 0
+  /// How often in a row it has stayed in its page.
+  private var stays: UInt64 = 0
 
   private let cpu: CPU
   private let memory: PhysicalMemory
@@ -91,11 +93,17 @@ final class AddressSpace {
     strikes =
       nanosecondsSinceCode < Self.rare
       ? min(strikes + 1, Self.strikeLimit) : strikes - min(strikes, 2)
+    if leavesPage || nanosecondsSinceCode >= Self.rare { stays = 0 }
     nanosecondsSinceCode = 0
-    guard leavesPage else { return 500 << Self.strikeLimit }
+    guard leavesPage else {
+      // As long as it has been there, more or less.
+      defer { stays = min(stays + 1, Self.stayLimit) }
+      return 500 << (Self.strikeLimit + stays)
+    }
     return strikes < 8 ? 0 : 500 << strikes
   }
   private static let strikeLimit: UInt64 = 12
+  private static let stayLimit: UInt64 = 4
   /// Nanoseconds of execution beside which the cost of a trap is small.
   private static let rare: UInt64 = 300_000
 
@@ -309,6 +317,7 @@ final class AddressSpace {
   func unmapAll() {
     unfit.removeAll(keepingCapacity: true)
     strikes = 0
+    stays = 0
     flips.removeAll(keepingCapacity: true)
     writers.removeAll()
     executors.removeAll()

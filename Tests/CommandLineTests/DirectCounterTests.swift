@@ -29,12 +29,27 @@ import Testing
         __asm__ volatile("movl %0, %%ds; movb $1, (%1)" : : "r"(selector), "r"(memory) : "memory");
       }
     }
+    __attribute__((noinline)) void sqrts(int count) {
+      for (int i = 0; i < count; i++) {
+        int result;
+        for (int k = 0; k < 300; k++) __asm__ volatile("sqrtpd %xmm0, %xmm1");
+        __asm__ volatile("int $0x80" : "=a"(result) : "0"(SYS_getppid) : "memory");
+      }
+    }
+    __attribute__((section("other_page"), aligned(4096), noinline))
+    void loop(int count) {
+      for (int i = 0; i < count; i++) WAIT;
+      int a = 0, b, c = 0, d;
+      if (count < 0) __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    }
     int main(int argc, char **argv) {
       int selector;
       // The page with the start-up code, and CPUID, does not run directly: this is the guest's.
       __asm__("movl %%ds, %0" : "=r"(selector));
       char *memory = mmap(0, 4096 * 2000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
       act(memory, atoi(argv[1]), atoi(argv[2]), atoi(argv[3]), selector, atoi(argv[4]));
+      loop(atoi(argv[5]));
+      sqrts(atoi(argv[6]));
       return 0;
     }
     """
@@ -42,7 +57,7 @@ import Testing
   /// What the machine and `direct` report.
   private func reports(
     _ engine: String, faults: Int = 1, calls: Int = 0, loads: Int = 0, pauses: Int = 0,
-    options: [String] = []
+    besides: Int = 0, roots: Int = 0, options: [String] = []
   ) throws -> (machine: [String: Any], direct: [String: Any]) {
     let scratch = try Scratch()
     let program = try EmbeddedGuestTests.build(Self.source, in: scratch)
@@ -50,7 +65,10 @@ import Testing
     let run = try Program(
       [
         "compare", "--engines", engine, "--repeat", "1", "--time-limit", "60", "--json", json,
-      ] + options + ["--", program, "\(faults)", "\(calls)", "\(loads)", "\(pauses)"])
+      ] + options + [
+        "--", program, "\(faults)", "\(calls)", "\(loads)", "\(pauses)",
+        "\(besides)", "\(roots)",
+      ])
     try #require(run.status == 0, "\(run.error)")
     let data = Data(try HostFile.contents(of: json))
     let result = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
@@ -129,6 +147,23 @@ import Testing
     let time = try #require(direct["cycles"] as? Int) / 1_000_000
     #expect(time > 100 && preemptions <= time / 20 + 3, "\(preemptions) in \(time) ms")
     #expect(switches(machine, from: "direct", reason: "deadline") <= time / 20 + 3)
+  }
+
+  /// Code in one page with CPUID is translated, and looked at ever more rarely.
+  @Test func aLoopBesideCPUIDIsLeftAlone() throws {
+    let (machine, _) = try reports("direct", besides: 30_000, options: ["--mhz", "1000"])
+    let engine = try #require((machine["engines"] as? [String: [String: Any]])?["direct"])
+    let time = try #require(engine["host_seconds"] as? Double) * 1000
+    let tries = switches(machine, from: "direct", reason: "code")
+    #expect(time > 100 && Double(tries) < time / 25 + 60, "\(tries) in \(time) ms")
+  }
+
+  /// The policy is asked by the host's time, however many cycles the guest's processor would take for the code.
+  @Test func codeOfManyCyclesIsNotAskedAboutMoreOften() throws {
+    let (machine, direct) = try reports("adaptive", roots: 20_000, options: ["--mhz", "1000"])
+    let declined = try #require(direct["declined"] as? Int)
+    let cycles = try #require(machine["cycles"] as? Int)
+    #expect(cycles > 500_000_000 && declined < cycles / 1_500_000, "\(declined) in \(cycles)")
   }
 
   /// Linux's 7Bh for data is another segment to a 64-bit host.
