@@ -91,7 +91,8 @@ import Testing
       let end = try #require(programs[1]["seconds"] as? Double)
       let points = try #require(course["points"] as? [[Double]]).filter { $0[0] < end }
       let share = points.map { $0[1] }.reduce(0, +) / Double(points.count)
-      #expect(share > 0.85, "fib: \(engine["engine"] ?? "")")
+      // Half, if a slice of the translator followed each deadline; the rest is the start.
+      #expect(share > 0.7, "fib: \(engine["engine"] ?? "")")
       let reasons = try #require(course["reasons"] as? [String: Int])
       #expect((reasons["to translator: code"] ?? 0) < 20_000)
     }

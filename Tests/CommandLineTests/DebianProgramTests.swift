@@ -61,7 +61,8 @@ struct DebianProgramTests {
       let data = Data(try HostFile.contents(of: stats))
       let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
       let direct = try #require(report["direct"] as? [String: Any])
-      #expect((direct["runs"] as? Int ?? 0) > 1000, "\(engine)")
+      // How many depends on how seldom the policy and the machine interrupt them.
+      #expect((direct["runs"] as? Int ?? 0) > 200, "\(engine)")
       #expect(direct["stubs_lost"] as? Int == 0)
     }
     #expect(outputs["adaptive"] == outputs["translator"])
