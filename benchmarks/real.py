@@ -21,7 +21,7 @@ def commands(data):
     return {
         "gzip": ["bin/gzip", "-9", "-n", "-c", data],
         "bzip2": ["bin/bzip2", "-c", data],
-        "xz": ["usr/bin/xz", "-2", "-T1", "-c", data],
+        "xz": ["usr/bin/xz", "-0", "-T1", "-c", data],
         "mawk": ["usr/bin/mawk", COUNT, data],
         "perl": ["usr/bin/perl", "-e", SORT, data],
     }
