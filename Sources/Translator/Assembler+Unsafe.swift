@@ -208,8 +208,7 @@ struct Assembler {
   mutating func addBudget(_ constant: Int64) {
     guard let short = Int32(exactly: constant) else {
       move64(HostRegister.r8, UInt64(bitPattern: constant))
-      bytes(0x4F, 0x8D, 0x3C, 0x07)  // lea r15, [r15+r8]
-      return
+      return refundR8()
     }
     bytes(0x4D, 0x8D, 0xBF)
     word32(UInt32(bitPattern: short))
