@@ -43,7 +43,7 @@ extension Translator {
     _ unit: Unit
   ) -> Int? {
     // 64 bytes cover the longest lowering, and as much again its stub.
-    let blocks = unit.blocks + unit.tail
+    let blocks = unit.blocks
     let room = blocks.reduce(512) { $0 + Int($1.pointee.instructionCount) * 192 + 256 }
     if free + room > code.size { flush() }
     guard free + room <= code.size else { return nil }
@@ -72,7 +72,7 @@ extension Translator {
           (last, copies(ofLoop: unit.blocks[first...last]))
         })
     for (index, b) in blocks.enumerated() {
-      let isCopy = index >= unit.blocks.count
+      let isCopy = index >= blocks.count - unit.copyCount
       var role = Role(isLoopHead: !isCopy && unit.loopHeads.contains(b), isCopy: isCopy)
       role.invertsJump = unit.inverted.contains(index)
       let first = unit.loops[index] ?? 0

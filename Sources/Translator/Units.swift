@@ -22,8 +22,8 @@ extension Translator {
     var loops: [Int: Int] = [:]
     /// Indices of blocks behind which comes the target of their conditional jump.
     var inverted: Set<Int> = []
-    /// Copies of blocks that have a translation elsewhere.
-    var tail: [BlockPointer] = []
+    /// How many blocks at the end are copies of such as have a translation elsewhere.
+    var copyCount = 0
   }
 
   /// The blocks to lay out one behind the other.
@@ -31,18 +31,7 @@ extension Translator {
     var unit = Unit(blocks: [head])
     var block = head
     while true {
-      let last = lastInstruction(block)
-      let end = block.pointee.physical &+ block.pointee.length
-      if last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call,
-        let target = unit.blocks.firstIndex(where: { $0.pointee.physical == end &+ last.immediate })
-      {
-        unit.loopHeads.append(unit.blocks[target])
-        if last.kind == .jcc || last.kind == .jmp,
-          !unit.loops.keys.contains(where: { $0 >= target })
-        {
-          unit.loops[unit.blocks.count - 1] = target
-        }
-      }
+      noteLoop(&unit)
       guard !stepsBlocks, unit.blocks.count < Self.unitLimit else { return unit }
       if let target = likelyTarget(of: block, in: unit) {
         unit.inverted.insert(unit.blocks.count - 1)
@@ -55,12 +44,60 @@ extension Translator {
       else { return unit }
       let eip = cpu.pointee.eip &+ (follower.pointee.physical &- head.pointee.physical)
       if unit.blocks.contains(follower) || existing(follower, at: eip) != nil {
-        unit.tail = tail(from: follower, in: head)
+        let copies = loopEnd(from: follower, in: unit) ?? tail(from: follower, in: head)
+        for block in copies {
+          unit.blocks.append(block)
+          unit.copyCount += 1
+          noteLoop(&unit)
+        }
         return unit
       }
       unit.blocks.append(follower)
       block = follower
     }
+  }
+
+  /// Notes where the last block jumps back to.
+  private func noteLoop(_ unit: inout Unit) {
+    let index = unit.blocks.count - 1
+    guard let target = jumpBack(from: unit.blocks[index], in: unit) else { return }
+    unit.loopHeads.append(unit.blocks[target])
+    let kind = lastInstruction(unit.blocks[index]).kind
+    if kind == .jcc || kind == .jmp, !unit.loops.keys.contains(where: { $0 >= target }) {
+      unit.loops[index] = target
+    }
+  }
+
+  /// The index of the block of `unit` that a block jumps to.
+  func jumpBack(from block: BlockPointer, in unit: Unit) -> Int? {
+    guard let target = target(of: block) else { return nil }
+    return unit.blocks.firstIndex { $0.pointee.physical == target }
+  }
+
+  /// The physical address that a block's last instruction jumps to, if that is known.
+  func target(of block: BlockPointer) -> UInt32? {
+    let last = lastInstruction(block)
+    guard last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call
+    else { return nil }
+    return block.pointee.physical &+ block.pointee.length &+ last.immediate
+  }
+
+  /// The few instructions from here to a jump back into `unit`; nil if there is none soon. Compilers enter a loop at the
+  /// test at its end, which has its own translation then, and would be jumped to and back from in each iteration.
+  private func loopEnd(from first: BlockPointer, in unit: Unit) -> [BlockPointer]? {
+    var blocks: [BlockPointer] = []
+    var next: BlockPointer? = first
+    var instructions = 0
+    while let block = next, !unit.blocks.contains(block), !blocks.contains(block) {
+      instructions += Int(block.pointee.instructionCount)
+      guard instructions <= Self.tailLimit else { return nil }
+      blocks.append(block)
+      if jumpBack(from: block, in: unit) != nil { return blocks }
+      let last = lastInstruction(block)
+      guard last.kind == .jcc || !last.endsBlock else { return nil }
+      next = follower(of: block, in: unit.blocks[0])
+    }
+    return nil
   }
 
   /// The block that should be laid out behind another one, if it has run.
