@@ -72,7 +72,7 @@ def main():
                 arguments += ["--library-path", os.path.join(PROGRAMS, folder, "i386-linux-gnu")]
             arguments += ["--kernel", os.path.join(ROOT, "guests/vmlinuz-686"), "--file", data, "--json", result]
             # Each sample ends a run of direct execution: every 2 ms is often enough.
-            arguments += ["--profile", os.path.join(options.output, name + ".folded"), "--profile-interval", "400000"]
+            arguments += ["--profile", os.path.join(options.output, name + ".folded"), "--profile-interval", "4000000"]
             arguments += ["--", os.path.join(PROGRAMS, command[0])] + command[1:]
             run = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             if run.returncode:
@@ -86,7 +86,7 @@ def main():
                 folded = os.path.join(options.output, f"{name}.{engine}.folded")
                 with open(folded) as file:
                     charged = sum(int(line.split()[-1]) for line in file)
-                share = charged / (figures["all_virtual_seconds"] * 200e6)
+                share = charged / (figures["all_virtual_seconds"] * 2000e6)
                 if abs(share - 1) > 0.02:
                     failures.append(f"{name} under {engine}: the profile adds up to {share * 100:.1f} % of the runs")
         for engine, figures in rounds.items():

@@ -15,9 +15,11 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -357,6 +359,38 @@ int switchback_stub_is_waiting(StubHandle *stub) {
     nanosleep(&pause, 0);
   }
   return 0;
+}
+
+static int set_debug_register(pid_t process, size_t n, uint64_t value) {
+  size_t offset = offsetof(struct user, u_debugreg) + n * sizeof(unsigned long long);
+  return ptrace(PTRACE_POKEUSER, process, offset, value) == 0 ? 0 : errno;
+}
+
+int switchback_stub_set_breakpoints(StubHandle *stub, const uint32_t *addresses, uint32_t count) {
+  enum { CONTROL = 7 };
+  if (stub->process <= 0) return ESRCH;
+  pid_t process = stub->process;
+  if (ptrace(PTRACE_SEIZE, process, 0, 0) != 0) return errno;
+  int code = ptrace(PTRACE_INTERRUPT, process, 0, 0) == 0 ? 0 : errno;
+  int status = 0;
+  pid_t stopped;
+  do stopped = waitpid(process, &status, __WALL);
+  while (stopped < 0 && errno == EINTR);
+  if (stopped != process || !WIFSTOPPED(status)) {
+    stub->ending = status;
+    stub->process = 0;
+    return ESRCH;
+  }
+  uint64_t enabled = 0;
+  if (!code) code = set_debug_register(process, CONTROL, 0);
+  for (uint32_t i = 0; i < count && !code; i++) {
+    code = set_debug_register(process, i, addresses[i]);
+    // Local, one byte, on execution.
+    enabled |= (uint64_t)1 << 2 * i;
+  }
+  if (!code && count) code = set_debug_register(process, CONTROL, enabled);
+  if (ptrace(PTRACE_DETACH, process, 0, 0) != 0 && !code) code = errno;
+  return code;
 }
 
 uint64_t switchback_signal_frame_size(void) {

@@ -14,6 +14,8 @@ struct DirectPage: Equatable {
   var global: Bool
   /// The page that follows, if its beginning has been looked at too: the last instruction may go on there.
   var following: UInt32?
+  /// Whether it is executable because breakpoints stop what would show the host.
+  var isGuarded = false
 
   var protection: UInt32 { 1 | (writable ? 2 : 0) | (executable ? 4 : 0) }
 }
@@ -30,14 +32,18 @@ final class AddressSpace {
   /// A page fault that the guest's kernel is seeing to.
   var awaited: (linear: UInt32, access: Access)?
   private(set) var pages: [UInt32: DirectPage] = [:]
+  /// Where breakpoints are set, by linear page (`Guards.swift`).
+  var guards: [UInt32: [UInt32]] = [:]
+  /// Whether the host does not set any.
+  var hasNoBreakpoints = false
   /// Linear pages that were mapped writable, by physical page; perhaps no more.
   private var writers = ReverseMappings()
   /// Linear pages that were mapped executable because of what is in a physical page; perhaps no more.
   private var executors = ReverseMappings()
   /// How often a writable page has become executable.
   private var flips: [UInt32: UInt8] = [:]
-  /// Pages whose code was found unfit for direct execution, and where they were.
-  private var unfit: [UInt32: UInt32] = [:]
+  /// Pages whose code was found unfit for direct execution, where they were, and how often that was found.
+  private var unfit: [UInt32: (physicalPage: UInt32, traps: Int)] = [:]
 
   /// Time of execution since code was last found unfit.
   var nanosecondsSinceCode: UInt64 = 0
@@ -46,8 +52,8 @@ final class AddressSpace {
   /// How often in a row it has stayed in its page.
   private var stays: UInt64 = 0
 
-  private let cpu: CPU
-  private let memory: PhysicalMemory
+  let cpu: CPU
+  let memory: PhysicalMemory
   private static let flipLimit: UInt8 = 32
   /// The host maps nothing below this address (vm.mmap_min_addr).
   private static let lowestPage: UInt32 = {
@@ -84,8 +90,12 @@ final class AddressSpace {
     guard let physical = cpu.peekMapping(page, user: true)?.physicalPage else { return }
     // Without the page that follows nobody knows whether the last instruction is one to look for.
     guard physicalPage(page &+ 4096) != nil || memory.isUnfit(page: physical) else { return }
-    unfit[page] = physical
+    let traps = unfit[page].map { $0.physicalPage == physical ? $0.traps : 0 } ?? 0
+    unfit[page] = (physical, traps + 1)
   }
+
+  /// Traps into a page after which breakpoints are tried, once.
+  private static let trapsBeforeGuards = 4
 
   /// Code has been found unfit: for how many nanoseconds it is better left to another engine. If that
   /// comes often, a program uses such a page again and again, and each time costs a trap.
@@ -116,6 +126,11 @@ final class AddressSpace {
       let count = flips[page, default: 0]
       guard count < Self.flipLimit else { return 0 }
       flips[page] = count + 1
+    }
+    if access == .fetch, let entry = unfit[page], entry.traps == Self.trapsBeforeGuards,
+      setGuards(page, entry.physicalPage)
+    {
+      unfit[page] = nil
     }
     guard let rights = rights(page, for: access) else { return 0 }
     // It may be mapped like that already: guest code can claim faults that never were.
@@ -252,7 +267,9 @@ final class AddressSpace {
   private func makeExecutable(_ page: inout DirectPage, _ linear: UInt32) -> Bool {
     let next = physicalPage(linear &+ 4096)
     switch memory.directExecution(page: page.physicalPage, next: next) {
-    case .refused: return false
+    case .refused:
+      guard isGuarded(linear, page.physicalPage) else { return false }
+      page.isGuarded = true
     case .allowed: break
     case .allowedBefore:
       page.following = next
@@ -342,7 +359,9 @@ final class AddressSpace {
   /// Unmaps the pages that the page tables no longer show as they are mapped; contiguous ones together.
   func check() {
     needsCheck = false
-    unfit = unfit.filter { cpu.peekMapping($0.key, user: true)?.physicalPage == $0.value }
+    unfit = unfit.filter {
+      cpu.peekMapping($0.key, user: true)?.physicalPage == $0.value.physicalPage
+    }
     if unfit.isEmpty { strikes = 0 }
     var stale: [UInt32] = []
     for (linear, page) in pages where !page.global {

@@ -39,6 +39,7 @@ final class AddressSpaces: TranslationObserver {
     space.lastUse = tick
     if space.needsCheck { space.check() }
     if space.pages.count > Self.maximumPages { space.unmapAll() }
+    space.dropGuards()
     return space
   }
 

@@ -10,11 +10,35 @@ enum CodeScan {
   /// Whether the 4096 bytes at `page` may hold such an instruction or the beginning of one.
   /// - Parameter next: the first byte of the page that follows, nil if that is not known.
   static func isSuspicious(_ page: UnsafeRawPointer, next: UInt8?) -> Bool {
+    dependsOnNext(page, next: next) || !suspects(page, limit: 1).isEmpty
+  }
+
+  /// Where such instructions may begin in the 4096 bytes at `page`, if they can be told from what stands before them: a
+  /// breakpoint at each of these offsets stops whatever executes one.
+  /// - Returns: nil if a breakpoint might be missed or taken for something else, or if there are more than `limit`.
+  static func breakpoints(_ page: UnsafeRawPointer, limit: Int) -> [Int]? {
+    let bytes = page.assumingMemoryBound(to: UInt8.self)
+    guard bytes[4095] != 0x0F, !dependsOnNext(page, next: nil) else { return nil }
+    let offsets = suspects(page, limit: limit + 1)
+    guard offsets.count <= limit, offsets.allSatisfy({ canStop(before: $0, in: bytes) }) else {
+      return nil
+    }
+    return offsets
+  }
+
+  /// Whether what begins at the end of the page may be such an instruction.
+  private static func dependsOnNext(_ page: UnsafeRawPointer, next: UInt8?) -> Bool {
     let bytes = page.assumingMemoryBound(to: UInt8.self)
     if bytes[4095] == 0x0F {
       guard let next, next != 1, !isSensitive(next, 0) else { return true }
     }
-    if bytes[4094] == 0x0F, bytes[4095] == 1 { return true }
+    return bytes[4094] == 0x0F && bytes[4095] == 1
+  }
+
+  /// The first offsets at which such an instruction may begin, prefixes apart.
+  private static func suspects(_ page: UnsafeRawPointer, limit: Int) -> [Int] {
+    let bytes = page.assumingMemoryBound(to: UInt8.self)
+    var result: [Int] = []
     // Eight bytes at a time: is any of them 0Fh?
     for offset in stride(from: 0, to: 4096, by: 8) {
       let x = page.load(fromByteOffset: offset, as: UInt64.self) ^ 0x0F0F_0F0F_0F0F_0F0F
@@ -26,16 +50,50 @@ enum CodeScan {
           isSensitive(bytes[at + 1], at < 4094 ? bytes[at + 2] : 0),
           mayBegin(at, in: bytes)
         {
-          return true
+          result.append(at)
+          if result.count == limit { return result }
         }
       }
     }
-    return false
+    return result
   }
 
-  /// Whether an instruction may begin at an offset, by decoding from each of the places before it. Code falls into
-  /// step after a few instructions wherever one begins, so nearly all of them agree.
+  /// Whether a breakpoint at an offset stops everything that executes the instruction there, and nothing else looks like
+  /// it: the instruction does not begin with a prefix, INT1 does not end there, and no load of SS, which holds debug
+  /// exceptions back for an instruction.
+  private static func canStop(before offset: Int, in page: UnsafePointer<UInt8>) -> Bool {
+    guard offset >= 16, !isPrefix(page[offset - 1]), page[offset - 1] != 0xF1 else { return false }
+    var instruction = Instruction()
+    for start in offset - 15..<offset {
+      guard
+        Decoder.decode(page + start, count: 16, codeSize: 4, into: &instruction) == .instruction,
+        start + Int(instruction.length) == offset
+      else { continue }
+      if instruction.kind == .movToSegment || instruction.kind == .popSegment { return false }
+    }
+    return true
+  }
+
+  private static func isPrefix(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x26, 0x2E, 0x36, 0x3E, 0x64...0x67, 0xF0, 0xF2, 0xF3: true
+    default: false
+    }
+  }
+
+  /// Whether an instruction whose opcode is at an offset may begin there, or at a prefix before it.
   private static func mayBegin(_ offset: Int, in page: UnsafePointer<UInt8>) -> Bool {
+    var start = offset
+    while true {
+      if isInStep(start, in: page) { return true }
+      guard start > 0, offset - start < 14, isPrefix(page[start - 1]) else { return false }
+      start -= 1
+    }
+  }
+
+  /// Whether an instruction begins at an offset, by decoding from each of the places before it. Code falls into
+  /// step after a few instructions wherever one begins, so nearly all of them agree.
+  private static func isInStep(_ offset: Int, in page: UnsafePointer<UInt8>) -> Bool {
     guard offset > 0 else { return true }
     let first = max(0, offset - distance)
     // Which places lead there, from the last one to the first: that of each follows from a later one.
@@ -91,6 +149,11 @@ extension PhysicalMemory {
   /// Whether code in a page may not be executed by the host's processor whatever follows it.
   func isUnfit(page physical: UInt32) -> Bool {
     ramPage(physical).map { CodeScan.isSuspicious($0, next: 0x90) } ?? true
+  }
+
+  /// Where breakpoints in a page make it fit to be executed by the host's processor; nil if no more than `limit` do.
+  func breakpoints(page physical: UInt32, limit: Int) -> [UInt32]? {
+    ramPage(physical).flatMap { CodeScan.breakpoints($0, limit: limit) }?.map { UInt32($0) }
   }
 
   private func ramPage(_ physical: UInt32) -> UnsafeRawPointer? {

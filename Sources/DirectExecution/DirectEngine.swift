@@ -128,7 +128,8 @@ public final class DirectEngine {
       return (condemn(space), true)
     }
     let trap = Trap.decode(
-      frame, signal: space.sandbox.signal, codeSegment: codeSegment, cpu: cpu)
+      frame, signal: space.sandbox.signal, codeSegment: codeSegment, cpu: cpu,
+      isGuard: space.isGuard)
     let (kind, outcome) = act(on: trap, space)
     statistics.record(run: nanoseconds, trap: kind)
     return (outcome, false)

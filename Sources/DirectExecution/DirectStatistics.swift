@@ -34,6 +34,8 @@ public enum TrapKind: String, Sendable, CaseIterable {
   case pageFault
   /// A fetch from a page that is not to be executed here.
   case code
+  /// Before an instruction that would show it the host, in a page that may run directly apart from that.
+  case guarded
   /// A page fault that only mapped a page.
   case mapped
   case systemCall

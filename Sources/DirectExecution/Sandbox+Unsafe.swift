@@ -100,6 +100,16 @@ struct Sandbox: ~Copyable {
 
   // MARK: Running
 
+  /// Breakpoints at a time, as many as the processor has.
+  static let breakpointLimit = 4
+
+  /// Has the guest's thread stop before the instructions at these linear addresses, and no others.
+  /// - Returns: whether it does; otherwise nothing is known about where it stops.
+  mutating func setBreakpoints(_ addresses: [UInt32]) -> Bool {
+    precondition(addresses.count <= Self.breakpointLimit)
+    return switchback_stub_set_breakpoints(&stub, addresses, UInt32(addresses.count)) == 0
+  }
+
   /// Adds an entry of the local descriptor table, to be stored before the next run.
   func add(_ descriptor: StubDescriptor) {
     let count = Int(control.pointee.ldtCount)

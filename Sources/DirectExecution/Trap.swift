@@ -26,7 +26,11 @@ enum Trap: Equatable {
 
   /// Reads the kind of trap from a frame and moves the frame's EIP back to the trapping instruction where the
   /// host's has passed it. Nothing here is trusted: a wrong claim leads to a fault of the guest at most.
-  static func decode(_ frame: SignalFrame, signal: Int32, codeSegment: UInt16, cpu: CPU) -> Trap {
+  /// - Parameter isGuard: whether a breakpoint is set at a linear address.
+  static func decode(
+    _ frame: SignalFrame, signal: Int32, codeSegment: UInt16, cpu: CPU,
+    isGuard: (UInt32) -> Bool = { _ in false }
+  ) -> Trap {
     guard frame.cs == codeSegment, frame.rip < 1 << 32 else { return .escape }
     if signal == Signal.preempt { return .preempted }
     let eip = UInt32(truncatingIfNeeded: frame.rip)
@@ -40,6 +44,7 @@ enum Trap: Equatable {
     case 0: return .handOver(.divideError)
     case 1:
       if frame.flags & EFLAGS.tf != 0 { return .singleStep }
+      if isGuard(cpu.cs.pointee.base &+ eip) { return .handOver(.guarded) }
       // INT1.
       if code(eip &- 1, cpu) == 0xF1 { frame.setEIP(eip &- 1) }
       return .handOver(.debug)

@@ -85,6 +85,9 @@ public struct MachineConfiguration: Sendable, Equatable {
   /// clock a processor that is too fast costs nothing, as its clock is set forward, and one that the engines outrun waits; but
   /// Linux takes it that none is faster than this when it looks whether the timer's interrupt works.
   public static func defaultMHz(for clock: Clock) -> UInt64 { clock == .host ? 4000 : 200 }
+  /// The same where guests are compared with the host: about as fast as it, so that the ticks of a guest's timer take the
+  /// part of the time that they take natively.
+  public static let comparedMHz: UInt64 = 2000
   /// 2026-01-01 00:00 UTC: where the real-time clock starts when runs must be equal.
   public static let fixedStartTime: Int64 = 1_767_225_600
 

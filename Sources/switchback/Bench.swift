@@ -111,8 +111,7 @@ struct BenchCommand: ParsableCommand {
     bench.peers = against
     bench.repetitions = measuring.repetitions
     bench.configuration.memory = 512 << 20
-    // About as fast as the host, so that timer ticks take the part of the time that they take natively.
-    bench.configuration.mhz = 2000
+    bench.configuration.mhz = MachineConfiguration.comparedMHz
     measuring.apply(to: &bench.configuration)
     if let path = kernel ?? find("guests/vmlinuz-686") {
       // Peers run in another directory.

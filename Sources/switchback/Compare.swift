@@ -42,7 +42,7 @@ struct Compare: ParsableCommand {
   @Option(
     help: ArgumentHelp("Guest cycles per microsecond.", valueName: "n"),
     transform: Arguments.mhz)
-  var mhz: UInt64 = MachineConfiguration.defaultMHz(for: .cycles)
+  var mhz: UInt64 = MachineConfiguration.comparedMHz
 
   @Option(
     help: ArgumentHelp(

@@ -53,13 +53,64 @@ import Testing
   // MARK: Code
 
   private func isSuspicious(_ bytes: [UInt8], at offset: Int, next: UInt8? = 0) -> Bool {
+    withPage(bytes, at: offset) { CodeScan.isSuspicious($0, next: next) }
+  }
+
+  /// Calls `body` with a page of NOPs and `bytes` among them.
+  private func withPage<Result>(
+    _ bytes: [UInt8], at offset: Int, _ body: (UnsafeRawPointer) -> Result
+  ) -> Result {
     let page = UnsafeMutableRawPointer.allocate(byteCount: 4096, alignment: 8)
     defer { page.deallocate() }
     page.initializeMemory(as: UInt8.self, repeating: 0x90, count: 4096)
     for (i, byte) in bytes.enumerated() where offset + i < 4096 {
       page.storeBytes(of: byte, toByteOffset: offset + i, as: UInt8.self)
     }
-    return CodeScan.isSuspicious(page, next: next)
+    return body(page)
+  }
+
+  /// A breakpoint at the opcode is enough unless the instruction begins with a prefix, or is held back.
+  @Test func breakpointsAreOfferedWhereTheyStop() {
+    func breakpoints(_ bytes: [UInt8], at offset: Int = 1000) -> [Int]? {
+      withPage(bytes, at: offset) { CodeScan.breakpoints($0, limit: 4) }
+    }
+    #expect(breakpoints([0x90]) == [])
+    #expect(breakpoints([0x0F, 0xA2]) == [1000])
+    #expect(breakpoints([0x0F, 0xA2, 0x90, 0x0F, 0x31]) == [1000, 1003])
+    #expect(breakpoints(Array([[0x0F, 0xA2], [0x0F, 0xA2]].joined())) == [1000, 1002])
+    let four = Array(repeatElement([0x0F, 0xA2] as [UInt8], count: 4).joined())
+    #expect(breakpoints(four)?.count == 4)
+    #expect(breakpoints(four + [0x0F, 0xA2]) == nil)
+    for prefix in [0x66, 0x67, 0xF2, 0xF3, 0x2E, 0x65] as [UInt8] {
+      #expect(isSuspicious([prefix, 0x0F, 0xA2], at: 1000))
+      #expect(isSuspicious([prefix, prefix, 0x0F, 0xA2], at: 1000))
+      #expect(breakpoints([prefix, 0x0F, 0xA2]) == nil)
+    }
+    #expect(breakpoints([0xF1, 0x0F, 0xA2]) == nil)  // INT1
+    #expect(breakpoints([0x8E, 0xD0, 0x0F, 0xA2]) == nil)  // MOV SS,AX
+    #expect(breakpoints([0x17, 0x0F, 0xA2]) == nil)  // POP SS
+    #expect(breakpoints([0x8E, 0x54, 0x24, 0x04, 0x0F, 0xA2]) == nil)  // MOV SS,[ESP+4]
+    #expect(breakpoints([0x0F, 0xA2], at: 5) == nil)
+    #expect(breakpoints([0x0F], at: 4095) == nil)
+  }
+
+  @Test func breakpointsAreSetInALivingProcess() throws {
+    let image = try SandboxImage()
+    let ram = try HostMemory(size: 1 << 20)
+    var sandbox = try Sandbox(image: image, ram: ram.descriptor)
+    for addresses: [UInt32] in [[0x1000, 0x2000, 0x3000, 0x4000], [0x5000], []] {
+      let isSet = sandbox.setBreakpoints(addresses)
+      #expect(isSet)
+      let isWaiting = sandbox.isWaiting
+      #expect(isWaiting)
+    }
+    var isAlive = sandbox.isAlive()
+    #expect(isAlive)
+    kill(sandbox.process, SIGKILL)
+    let isSet = sandbox.setBreakpoints([0x1000])
+    #expect(!isSet)
+    isAlive = sandbox.isAlive()
+    #expect(!isAlive)
   }
 
   @Test func instructionsThatShowTheHostAreFound() {

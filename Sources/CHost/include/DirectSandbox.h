@@ -116,6 +116,13 @@ int switchback_stub_run(StubHandle *_Nonnull stub, uint64_t deadline);
 /// of 32-bit mode can claim to have stopped. Once it waits it goes on waiting.
 int switchback_stub_is_waiting(StubHandle *_Nonnull stub);
 
+/// Has the guest thread, which must be waiting, stop by SIGTRAP before it executes the instructions at `count`
+/// linear addresses, at most 4, and at no others: in the debug registers, which stay as they are set when ptrace
+/// has let go of the thread. The first time takes the host's kernel some milliseconds, others some microseconds.
+/// @return 0, or an errno: then any of the addresses may be set, or the stub is dead.
+int switchback_stub_set_breakpoints(StubHandle *_Nonnull stub, const uint32_t *_Nullable addresses,
+                                    uint32_t count);
+
 /// Bytes that a signal frame may need on this host.
 uint64_t switchback_signal_frame_size(void);
 
