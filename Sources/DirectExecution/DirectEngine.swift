@@ -137,7 +137,8 @@ public final class DirectEngine {
 
   private func act(on trap: Trap, _ space: AddressSpace) -> (TrapKind, Outcome?) {
     switch trap {
-    case .preempted: return (.preempted, .deadline)
+    // It may have been meant for a run that had just ended by itself: then the deadline is another one by now.
+    case .preempted: return (.preempted, nil)
     case .handOver(.protection) where segmentsChanged(space):
       return (.protection, repairSegments(space))
     case .handOver(let kind): return (kind, .handOver(kind))

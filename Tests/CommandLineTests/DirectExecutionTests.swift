@@ -246,6 +246,28 @@ struct DirectExecutionGuestTests {
     for sandbox in sandboxes { #expect(!lives(sandbox)) }
   }
 
+  /// An interruption that comes too late, in the run after the one it was meant for, does not end that one.
+  @Test func lateInterruptionsCostLittle() throws {
+    let scratch = try Scratch()
+    let stats = "\(scratch.path)/s.json"
+    let (process, sandboxes) = try busyGuest(scratch, options: ["--stats", stats])
+    for _ in 0..<300 {
+      for sandbox in sandboxes { kill(sandbox, SIGUSR1) }
+      Thread.sleep(forTimeInterval: 0.002)
+    }
+    process.terminate()
+    process.waitUntilExit()
+    let data = Data(try HostFile.contents(of: stats))
+    let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    let direct = try #require(report["direct"] as? [String: Any])
+    let preempted = try #require((direct["traps"] as? [String: Int])?["preempted"])
+    let switches = try #require(report["switches"] as? [[String: Any]])
+    let ended = switches.filter {
+      $0["from"] as? String == "direct" && $0["reason"] as? String == "deadline"
+    }.reduce(0) { $0 + ($1["count"] as? Int ?? 0) }
+    #expect(preempted > 100 && preempted > 2 * ended, "\(preempted), \(ended)")
+  }
+
   /// Sandboxes of guests that are stopped are replaced; the one that runs takes the machine along, cleanly. The report
   /// counts both.
   @Test func killedSandboxesEndCleanly() throws {
