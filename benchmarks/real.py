@@ -13,6 +13,9 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PROGRAMS = os.path.join(ROOT, "guests", "programs")
 
+# Cycles of the guest's processor in a microsecond.
+MHZ = 2000
+
 COUNT = "{ for (i = 1; i <= NF; i++) n[$i]++ } END { for (w in n) s += n[w] * length(w); print s, NR }"
 SORT = "while (<>) { $n{$_}++ for split } print join(' ', map { \"$_=$n{$_}\" } sort keys %n), \"\\n\""
 
@@ -70,9 +73,9 @@ def main():
                 arguments += ["--engines", options.engines]
             for folder in ("lib", "usr/lib"):
                 arguments += ["--library-path", os.path.join(PROGRAMS, folder, "i386-linux-gnu")]
-            arguments += ["--kernel", os.path.join(ROOT, "guests/vmlinuz-686"), "--file", data, "--json", result]
+            arguments += ["--mhz", str(MHZ), "--kernel", os.path.join(ROOT, "guests/vmlinuz-686"), "--file", data, "--json", result]
             # Each sample ends a run of direct execution: every 2 ms is often enough.
-            arguments += ["--profile", os.path.join(options.output, name + ".folded"), "--profile-interval", "4000000"]
+            arguments += ["--profile", os.path.join(options.output, name + ".folded"), "--profile-interval", str(2000 * MHZ)]
             arguments += ["--", os.path.join(PROGRAMS, command[0])] + command[1:]
             run = subprocess.run(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             if run.returncode:
@@ -86,7 +89,7 @@ def main():
                 folded = os.path.join(options.output, f"{name}.{engine}.folded")
                 with open(folded) as file:
                     charged = sum(int(line.split()[-1]) for line in file)
-                share = charged / (figures["all_virtual_seconds"] * 2000e6)
+                share = charged / (figures["all_virtual_seconds"] * MHZ * 1e6)
                 if abs(share - 1) > 0.02:
                     failures.append(f"{name} under {engine}: the profile adds up to {share * 100:.1f} % of the runs")
         for engine, figures in rounds.items():

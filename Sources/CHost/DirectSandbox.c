@@ -371,8 +371,9 @@ int switchback_stub_set_breakpoints(StubHandle *stub, const uint32_t *addresses,
   if (stub->process <= 0) return ESRCH;
   pid_t process = stub->process;
   if (ptrace(PTRACE_SEIZE, process, 0, 0) != 0) return errno;
-  int code = ptrace(PTRACE_INTERRUPT, process, 0, 0) == 0 ? 0 : errno;
-  int status = 0;
+  int code, status = 0;
+  // It cannot be let go of unless it stops; it fails only for a thread that is gone.
+  if (ptrace(PTRACE_INTERRUPT, process, 0, 0) != 0) return errno;
   pid_t stopped;
   do stopped = waitpid(process, &status, __WALL);
   while (stopped < 0 && errno == EINTR);
@@ -382,7 +383,7 @@ int switchback_stub_set_breakpoints(StubHandle *stub, const uint32_t *addresses,
     return ESRCH;
   }
   uint64_t enabled = 0;
-  if (!code) code = set_debug_register(process, CONTROL, 0);
+  code = set_debug_register(process, CONTROL, 0);
   for (uint32_t i = 0; i < count && !code; i++) {
     code = set_debug_register(process, i, addresses[i]);
     // Local, one byte, on execution.

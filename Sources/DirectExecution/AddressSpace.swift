@@ -52,7 +52,7 @@ final class AddressSpace {
   /// How often in a row it has stayed in its page.
   private var stays: UInt64 = 0
 
-  let cpu: CPU
+  private let cpu: CPU
   let memory: PhysicalMemory
   private static let flipLimit: UInt8 = 32
   /// The host maps nothing below this address (vm.mmap_min_addr).

@@ -10,16 +10,16 @@ enum CodeScan {
   /// Whether the 4096 bytes at `page` may hold such an instruction or the beginning of one.
   /// - Parameter next: the first byte of the page that follows, nil if that is not known.
   static func isSuspicious(_ page: UnsafeRawPointer, next: UInt8?) -> Bool {
-    dependsOnNext(page, next: next) || !suspects(page, limit: 1).isEmpty
+    mayBeginAtEnd(page, next: next) || !suspects(page, limit: 1).isEmpty
   }
 
   /// Where such instructions may begin in the 4096 bytes at `page`, if they can be told from what stands before them: a
   /// breakpoint at each of these offsets stops whatever executes one.
   /// - Returns: nil if a breakpoint might be missed or taken for something else, or if there are more than `limit`.
   static func breakpoints(_ page: UnsafeRawPointer, limit: Int) -> [Int]? {
-    let bytes = page.assumingMemoryBound(to: UInt8.self)
-    guard bytes[4095] != 0x0F, !dependsOnNext(page, next: nil) else { return nil }
+    guard !mayBeginAtEnd(page, next: nil) else { return nil }
     let offsets = suspects(page, limit: limit + 1)
+    let bytes = page.assumingMemoryBound(to: UInt8.self)
     guard offsets.count <= limit, offsets.allSatisfy({ canStop(before: $0, in: bytes) }) else {
       return nil
     }
@@ -27,7 +27,7 @@ enum CodeScan {
   }
 
   /// Whether what begins at the end of the page may be such an instruction.
-  private static func dependsOnNext(_ page: UnsafeRawPointer, next: UInt8?) -> Bool {
+  private static func mayBeginAtEnd(_ page: UnsafeRawPointer, next: UInt8?) -> Bool {
     let bytes = page.assumingMemoryBound(to: UInt8.self)
     if bytes[4095] == 0x0F {
       guard let next, next != 1, !isSensitive(next, 0) else { return true }

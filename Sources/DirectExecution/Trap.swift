@@ -29,7 +29,7 @@ enum Trap: Equatable {
   /// - Parameter isGuard: whether a breakpoint is set at a linear address.
   static func decode(
     _ frame: SignalFrame, signal: Int32, codeSegment: UInt16, cpu: CPU,
-    isGuard: (UInt32) -> Bool = { _ in false }
+    isGuard: (UInt32) -> Bool
   ) -> Trap {
     guard frame.cs == codeSegment, frame.rip < 1 << 32 else { return .escape }
     if signal == Signal.preempt { return .preempted }

@@ -43,12 +43,8 @@ extension Translator {
     // they jump back.
     if isCheap, progress.continuation == nil || isLoopHead { return true }
     if after > Self.uncheckedLimit { return true }
-    let last = lastInstruction(block)
-    if last.kind == .ret { return after > Self.returnLimit }
-    guard last.endsBlock, last.operands.0.operandKind == .relative, last.kind != .call else {
-      return false
-    }
-    let target = block.pointee.physical &+ block.pointee.length &+ last.immediate
+    if lastInstruction(block).kind == .ret { return after > Self.returnLimit }
+    guard let target = target(of: block) else { return false }
     if target == block.pointee.physical { return true }
     return translations[progress.first...].contains {
       $0.block.pointee.physical == target && !$0.isChecked && after > $0.uncheckedBefore

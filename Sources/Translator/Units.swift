@@ -45,9 +45,9 @@ extension Translator {
       let eip = cpu.pointee.eip &+ (follower.pointee.physical &- head.pointee.physical)
       if unit.blocks.contains(follower) || existing(follower, at: eip) != nil {
         let copies = loopEnd(from: follower, in: unit) ?? tail(from: follower, in: head)
+        unit.copyCount = copies.count
         for block in copies {
           unit.blocks.append(block)
-          unit.copyCount += 1
           noteLoop(&unit)
         }
         return unit
@@ -69,7 +69,7 @@ extension Translator {
   }
 
   /// The index of the block of `unit` that a block jumps to.
-  func jumpBack(from block: BlockPointer, in unit: Unit) -> Int? {
+  private func jumpBack(from block: BlockPointer, in unit: Unit) -> Int? {
     guard let target = target(of: block) else { return nil }
     return unit.blocks.firstIndex { $0.pointee.physical == target }
   }

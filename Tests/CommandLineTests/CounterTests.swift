@@ -224,7 +224,7 @@ import Testing
       sum += cycles
       if line.contains(";hot_loop ") { hot += cycles }
     }
-    // 200 cycles a microsecond.
+    // 2000 cycles a microsecond.
     #expect(abs(sum / (virtual * 2000e6) - 1) < 0.02, "\(sum) \(virtual)")
     #expect(hot / sum > 0.95)
   }
