@@ -138,6 +138,23 @@ import Testing
     #expect(machine.cpu.pointee.instructions == 2 + 3 * 100_000)
   }
 
+  /// The test at the end of a loop is translated before the loop has run once; the loop does not go there and back.
+  @Test func aLoopEnteredAtItsEndHasItsOwnTest() throws {
+    let machine = try FloatingPointMachine(translated: true)
+    // xor ebx, ebx; mov edi, 20; first: xor ecx, ecx; jmp test
+    // body: add eax, ecx; dec ecx; test ebx, ebx; jnz out; test: test ecx, ecx; jnz body
+    // out: dec edi; jg first; js end; mov ecx, 100000; jmp test; end: hlt
+    machine.run(
+      [0x31, 0xDB, 0xBF] + Self.little(20) + [0x31, 0xC9, 0xEB, 7]
+        + [0x01, 0xC8, 0x49, 0x85, 0xDB, 0x75, 4, 0x85, 0xC9, 0x75, 0xF5]
+        + [0x4F, 0x7F, 0xEE, 0x78, 7, 0xB9] + Self.little(100_000) + [0xEB, 0xF0, 0xF4])
+    let body = FloatingPointMachine.code + 11
+    let translator = try #require(machine.translator)
+    // Where the test lies elsewhere it is no loop to be copied.
+    #expect(translator.translations.filter { $0.eip == body }.count == 8)
+    #expect(machine.cpu.pointee.instructions == 131 + 6 * 100_000)
+  }
+
   /// What a conditional jump skips every time is laid out elsewhere, and the loop is one run of code.
   @Test func likelyTargetsFollowTheirJumps() throws {
     // mov ecx, 50000; xor eax, eax; next: test eax, eax; jz over; inc edx (12 times); over: dec ecx; jnz next
