@@ -207,10 +207,13 @@ struct DirectExecutionGuestTests {
       ] + options
     process.standardError = FileHandle.nullDevice
     try process.run()
-    for _ in 0..<600 where process.isRunning {
+    // One that is seen once may be that which tries at the start whether there can be any.
+    var seen: [Int32] = []
+    for _ in 0..<120 where process.isRunning {
       let children = Self.children(of: process.processIdentifier)
-      if !children.isEmpty { return (process, children) }
-      Thread.sleep(forTimeInterval: 0.1)
+      if !children.isEmpty, children == seen { return (process, children) }
+      seen = children
+      Thread.sleep(forTimeInterval: 0.5)
     }
     process.terminate()
     Issue.record("no sandbox was started")
