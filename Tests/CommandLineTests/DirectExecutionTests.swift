@@ -268,7 +268,8 @@ struct DirectExecutionGuestTests {
     let ended = switches.filter {
       $0["from"] as? String == "direct" && $0["reason"] as? String == "deadline"
     }.reduce(0) { $0 + ($1["count"] as? Int ?? 0) }
-    #expect(preempted > 100 && preempted > 2 * ended, "\(preempted), \(ended)")
+    // Those that were due ended theirs.
+    #expect(preempted > ended + 100, "\(preempted), \(ended)")
   }
 
   /// Sandboxes of guests that are stopped are replaced; the one that runs takes the machine along, cleanly. The report
